@@ -1,0 +1,74 @@
+"""Eventfold: event-sourced, CQRS applications. State is a fold over events."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from eventfold.domain.aggregate import Aggregate
+from eventfold.domain.decider import Decider
+from eventfold.domain.message import Recorded, Stream
+from eventfold.domain.query import Query
+from eventfold.schema.registry import Events
+
+if TYPE_CHECKING:
+    from eventfold.adapters.sql import upsert
+    from eventfold.adapters.system import ManualClock, system_clock, uuid7
+    from eventfold.bootstrap import Eventfold, Running
+    from eventfold.commands.manager import Loaded, Outcome
+    from eventfold.processing.projection import ProcessorStatus
+    from eventfold.processing.projector import Projector
+    from eventfold.processing.subscription import RecordedBatch
+    from eventfold.processing.view import View
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Aggregate",
+    "Decider",
+    "Eventfold",
+    "Events",
+    "Loaded",
+    "ManualClock",
+    "Outcome",
+    "ProcessorStatus",
+    "Projector",
+    "Query",
+    "Recorded",
+    "RecordedBatch",
+    "Running",
+    "Stream",
+    "View",
+    "system_clock",
+    "upsert",
+    "uuid7",
+]
+
+# What needs asyncio, a driver or SQLAlchemy comes when it is first asked for: the domain of an application
+# imports this package too, and must not pay for a database.
+_LATER = {
+    "Eventfold": "eventfold.bootstrap",
+    "Loaded": "eventfold.commands.manager",
+    "ManualClock": "eventfold.adapters.system",
+    "Outcome": "eventfold.commands.manager",
+    "ProcessorStatus": "eventfold.processing.projection",
+    "Projector": "eventfold.processing.projector",
+    "RecordedBatch": "eventfold.processing.subscription",
+    "Running": "eventfold.bootstrap",
+    "View": "eventfold.processing.view",
+    "system_clock": "eventfold.adapters.system",
+    "upsert": "eventfold.adapters.sql",
+    "uuid7": "eventfold.adapters.system",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_LATER[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Pure: messages, decisions, queries. Nothing here waits, reads a clock or draws lots."""
