@@ -1,0 +1,43 @@
+"""How an event becomes bytes and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+__all__ = ["Codec", "Undecodable"]
+
+T = TypeVar("T")
+
+
+class Undecodable(ValueError):
+    """
+    These bytes are no value of that class; the text says where.
+
+    Not an error for users: the serializer, which knows the place of the event, raises `DecodeError` in its stead.
+    """
+
+
+class Codec(Protocol):
+    """
+    Bytes for values of declared classes, and back.
+
+    What `encode` accepts, `decoder` returns equal; what would come back as something else is refused before
+    it is stored. The same value gives the same bytes, in every process.
+    """
+
+    format: int
+    """The number that is stored beside the bytes: 0 JSON, 1 MessagePack, 2 protobuf."""
+
+    def encoder(self, kind: type[T]) -> Callable[[T], bytes]:
+        """
+        The function that encodes values of this class.
+
+        Raises:
+            Unencodable: now, for a class that can never be stored; later, from the function, for such a value.
+        """
+        ...
+
+    def decoder(self, kind: type[T]) -> Callable[[bytes | str], T]:
+        """The function that decodes values of this class. Whatever is wrong with the bytes, it raises `Undecodable`."""
+        ...

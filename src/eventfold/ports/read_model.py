@@ -1,0 +1,107 @@
+"""Rows that follow from events, and the transaction they share with their checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from eventfold.ports.checkpoint_store import Checkpoint, CheckpointStore, Move
+
+if TYPE_CHECKING:
+    from sqlalchemy import Delete, Insert, Table, Update
+    from sqlalchemy.sql.selectable import SelectBase
+
+    Writing: TypeAlias = Insert | Update | Delete
+
+__all__ = ["Bound", "Params", "ReadModel", "RowTransaction", "Shape", "Writes"]
+
+Params: TypeAlias = Mapping[str, Any]
+
+
+class Shape(Protocol):
+    """A statement compiled for the store: the same statement gives the same shape."""
+
+    @property
+    def sql(self) -> str: ...
+
+    @property
+    def table(self) -> str:
+        """The table it writes; statements of different tables may be run in any order among each other."""
+        ...
+
+
+Bound: TypeAlias = tuple[Shape, tuple[Any, ...]]
+"""A shape and one row of values for it."""
+Writes: TypeAlias = Sequence[tuple[Shape, Sequence[tuple[Any, ...]]]]
+"""Rows to write, those of one shape together, in order."""
+
+
+class RowTransaction(Protocol):
+    """One transaction over rows and checkpoint. Left without `commit`, nothing of it remains."""
+
+    async def fetch(self, writes: Writes, select: SelectBase, params: Params | None) -> list[tuple[Any, ...]]:
+        """Run the writes, then the select, which sees them."""
+        ...
+
+    async def commit(self, writes: Writes, move: Move | None) -> None:
+        """
+        Run the writes, move the checkpoint, commit, all in one.
+
+        Raises:
+            Fenced: the checkpoint was not where the move starts; nothing remains.
+        """
+        ...
+
+
+class ReadModel(CheckpointStore, Protocol):
+    """
+    Tables in the language of SQLAlchemy Core, with the checkpoints of the processors that fill them.
+
+    A processor's rows and its checkpoint commit together or not at all.
+    """
+
+    async def prepare(self, processor: str, *, version: int, tables: Sequence[Table]) -> Checkpoint:
+        """
+        Make the tables where they are missing and return the checkpoint.
+
+        A version above the recorded one empties them and starts from the beginning, in one transaction.
+
+        Raises:
+            InvalidInput: the recorded version is higher; older code must not take over from newer.
+            UnsupportedStatement: a column type outside the language of read models.
+        """
+        ...
+
+    async def note_error(self, processor: str, error: str | None) -> None:
+        """Keep the reason why a processor stopped where other processes can see it; None clears it."""
+        ...
+
+    def bind(self, statement: Writing, row: Params | None) -> Bound:
+        """
+        The statement compiled (once per shape) with one row of values.
+
+        Raises:
+            UnsupportedStatement: no insert, update or delete.
+            InvalidInput: a parameter is missing or unknown.
+        """
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[RowTransaction]:
+        """Waits for its turn to write and keeps it until the block ends."""
+        ...
+
+    async def query(self, select: SelectBase, params: Params | None = None) -> list[tuple[Any, ...]]:
+        """Rows as named tuples, of what is committed."""
+        ...
+
+    async def query_text(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """
+        Column names and rows of one statement in the store's own SQL, for people at a terminal.
+
+        Raises:
+            InvalidInput: it is no single statement, is malformed or would change something.
+        """
+        ...
+
+    async def close(self) -> None: ...
