@@ -1,0 +1,1 @@
+"""Codecs: one module per byte format."""

@@ -1,0 +1,176 @@
+"""From events to bytes and back, once, above the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from eventfold.domain.message import NewEvent, Recorded, StoredEvent, Stream, to_micros
+from eventfold.errors import DecodeError, InvalidInput, Unencodable, UnknownEvent
+from eventfold.ports.codec import Codec, Undecodable
+from eventfold.ports.event_store import AppendedStream, Fact
+from eventfold.schema.registry import Events, EventType
+
+__all__ = ["Envelope", "Serializer"]
+
+E = TypeVar("E")
+
+_METADATA = msgspec.json.Encoder(order="deterministic")
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """What an event carries beside itself: who asked, in which conversation, with what remarks."""
+
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    metadata: bytes | None = None
+
+    @classmethod
+    def of(cls, correlation_id: str | None, causation_id: str | None, metadata: Mapping[str, Any]) -> Envelope:
+        """Raises Unencodable for metadata that JSON cannot hold."""
+        return cls(correlation_id, causation_id, encode_metadata(metadata))
+
+
+def encode_metadata(metadata: Mapping[str, Any]) -> bytes | None:
+    if not metadata:
+        return None
+    try:
+        data = _METADATA.encode(dict(metadata))
+        back = msgspec.json.decode(data)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise Unencodable("metadata", str(error)) from error
+    if back != metadata:
+        raise Unencodable(
+            "metadata", f"{metadata!r} would come back as {back!r}; use texts, numbers, lists and mappings"
+        )
+    return data
+
+
+class Serializer:
+    """Turns the events of one catalogue into what a store keeps, and back into the user's types."""
+
+    def __init__(self, catalogue: Events, codec: Codec, new_id: Callable[[], UUID]) -> None:
+        self._catalogue = catalogue
+        self._format = codec.format
+        self._new_id = new_id
+        self._encoders: dict[type[Any], tuple[EventType[Any], Callable[[Any], bytes]]] = {
+            kind.cls: (kind, codec.encoder(kind.cls)) for kind in catalogue
+        }
+        self._decoders: dict[tuple[str, int, int], Callable[[bytes | str], Any]] = {
+            (kind.name, kind.version, codec.format): codec.decoder(kind.cls) for kind in catalogue
+        }
+
+    def encode(self, event: object, envelope: Envelope) -> NewEvent:
+        """
+        Raises:
+            UnknownEvent: the class is not in the catalogue.
+            Unencodable: the value would not come back as it is.
+        """
+        try:
+            kind, encode = self._encoders[type(event)]
+        except KeyError:
+            self._catalogue.of_class(type(event))
+            raise
+        return NewEvent(
+            event_id=self._new_id().bytes,
+            type=kind.name,
+            data=encode(event),
+            schema_version=kind.version,
+            format=self._format,
+            tags=() if kind.tags is None else _tags(kind, event),
+            correlation_id=envelope.correlation_id,
+            causation_id=envelope.causation_id,
+            occurred_at=None if kind.occurred_at is None else _occurred_at(kind, event),
+            metadata=envelope.metadata,
+        )
+
+    def decode(self, stored: StoredEvent) -> Recorded[Any]:
+        """
+        Raises:
+            UnknownEvent: no class stands for the stored name in this version.
+            DecodeError: the bytes are no value of the class.
+        """
+        try:
+            event = self._decoders[stored.type, stored.schema_version, stored.format](stored.data)  # type: ignore[arg-type] # None is caught below
+        except (KeyError, TypeError, Undecodable) as error:
+            fact = (stored.version, stored.position, stored.type, stored.schema_version, stored.format, stored.data)
+            raise self._explained(stored.stream, fact, error) from error
+        return Recorded(event, stored)
+
+    def events(self, stream: Stream, facts: Sequence[Fact]) -> list[Any]:
+        """The events of one stream, without envelopes. Raises as `decode` does."""
+        decoders = self._decoders
+        events: list[Any] = []
+        fact = None
+        try:
+            for fact in facts:
+                events.append(decoders[fact[2], fact[3], fact[4]](fact[5]))  # type: ignore[arg-type] # as above
+        except (KeyError, TypeError, Undecodable) as error:
+            if fact is None:
+                raise
+            raise self._explained(stream, fact, error) from error
+        return events
+
+    def _explained(self, stream: Stream, fact: Fact, error: Exception) -> UnknownEvent | DecodeError:
+        version, position, name, schema_version, format, data = fact
+        if (name, schema_version, format) in self._decoders:
+            why = "it has been erased" if data is None else str(error)
+            return DecodeError(name, why, stream, version, position)
+        known = sorted(kind.version for kind in self._catalogue if kind.name == name)
+        if not known:
+            return UnknownEvent(name, stream, version, position)
+        if schema_version not in known:
+            why = f"it is stored in version {schema_version} of its shape, this application knows {known}"
+            return UnknownEvent(name, stream, version, position, why)
+        return DecodeError(name, f"format {format} is not the codec's ({self._format})", stream, version, position)
+
+    def recorded(
+        self, stream: Stream, events: Sequence[E], new: Sequence[NewEvent], appended: AppendedStream
+    ) -> tuple[Recorded[E], ...]:
+        """The events of a successful append as they are recorded now."""
+        first = appended.version - len(new) + 1
+        return tuple(
+            Recorded(
+                event,
+                StoredEvent(
+                    position,
+                    stream.category,
+                    stream.id,
+                    version,
+                    raw.event_id,
+                    raw.type,
+                    raw.schema_version,
+                    raw.format,
+                    raw.correlation_id,
+                    raw.causation_id,
+                    raw.tags or None,
+                    raw.occurred_at,
+                    appended.recorded_at,
+                    raw.metadata,
+                    raw.data,
+                ),
+            )
+            for version, (event, raw, position) in enumerate(zip(events, new, appended.positions, strict=True), first)
+        )
+
+
+def _tags(kind: EventType[Any], event: object) -> tuple[str, ...]:
+    assert kind.tags is not None
+    given = kind.tags(event)
+    if isinstance(given, str):
+        raise InvalidInput(f"tags of {kind.name!r} gave the text {given!r}; give a list of texts")
+    tags = tuple(dict.fromkeys(given))
+    if any(type(tag) is not str for tag in tags):
+        raise InvalidInput(f"tags of {kind.name!r} gave {tags!r}; a tag is a text such as 'email:a@b.c'")
+    return tags
+
+
+def _occurred_at(kind: EventType[Any], event: object) -> int:
+    assert kind.occurred_at is not None
+    try:
+        return to_micros(kind.occurred_at(event))
+    except ValueError as error:
+        raise InvalidInput(f"occurred_at of {kind.name!r}: {error}") from error
