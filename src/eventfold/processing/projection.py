@@ -1,0 +1,231 @@
+"""A projector at work: follow the store, handle a batch, commit rows and checkpoint together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from eventfold.commands.context import no_appends_inside
+from eventfold.domain.message import StoredEvent
+from eventfold.domain.query import Query
+from eventfold.errors import CheckpointAheadOfLog, Fenced, HandlerFailed, ProcessingError, ProcessorStopped
+from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
+from eventfold.ports.event_store import EventSource
+from eventfold.ports.read_model import ReadModel
+from eventfold.ports.subscription import Batch, Bell
+from eventfold.ports.telemetry import Telemetry
+from eventfold.processing.handlers import Handler
+from eventfold.processing.projector import Projector
+from eventfold.processing.view import View
+from eventfold.schema.registry import Events
+from eventfold.schema.serializer import Serializer
+
+__all__ = ["ProcessorStatus", "Projection"]
+
+_log = logging.getLogger("eventfold.processing")
+
+
+class ProcessorStatus(msgspec.Struct, frozen=True):
+    """
+    How a processor of this process is doing.
+
+    Args:
+        position: the last event it has finished.
+        lag: positions between that and the end of its query, as last seen.
+        running: it moves. False before its start and once it has stopped.
+        error: why it has stopped.
+    """
+
+    name: str
+    kind: str
+    running: bool
+    position: int
+    lag: int
+    error: ProcessingError | None
+
+
+class Projection:
+    """Runs one projector until it is cancelled or fails. Its failure ends it, visibly, and nothing else."""
+
+    kind = "projector"
+
+    def __init__(
+        self,
+        projector: Projector,
+        source: EventSource,
+        rows: ReadModel,
+        catalogue: Events,
+        serializer: Serializer,
+        telemetry: Telemetry,
+    ) -> None:
+        self.name = projector.name
+        self.query: Query = catalogue.resolve(projector.query)
+        self.error: ProcessingError | None = None
+        self.progress = Bell()
+        self._projector = projector
+        self._source = source
+        self._rows = rows
+        self._decode = serializer.decode
+        self._telemetry = telemetry
+        self._handlers = projector.handlers
+        self._in_order = any(table.foreign_keys for table in projector.tables)
+        self._checkpoint = BEGINNING
+        self._seen = 0  # the end of the query, as far as anybody has looked
+        self._running = False
+
+    @property
+    def position(self) -> int:
+        return self._checkpoint.position
+
+    def status(self) -> ProcessorStatus:
+        lag = max(0, self._seen - self.position)
+        return ProcessorStatus(self.name, self.kind, self._running, self.position, lag, self.error)
+
+    async def prepare(self) -> None:
+        """
+        Make the tables, find the checkpoint and hold it against the log.
+
+        Raises:
+            CheckpointAheadOfLog: the last event it finished is not in this log.
+            InvalidInput, UnsupportedStatement: the tables cannot be made, or newer code has filled them.
+        """
+        projector = self._projector
+        checkpoint = await self._rows.prepare(self.name, version=projector.version, tables=projector.tables)
+        await self._verify(checkpoint)
+        self._checkpoint = checkpoint
+        self._seen = await self._source.head(self.query)
+
+    async def _verify(self, checkpoint: Checkpoint) -> None:
+        if checkpoint == BEGINNING:
+            return
+        last = [
+            event
+            async for event in self._source.read_all(
+                Query.all(), after=checkpoint.position - 1, upto=checkpoint.position
+            )
+        ]
+        if not last or last[0].event_id != checkpoint.event_id:
+            raise CheckpointAheadOfLog(self.name, checkpoint.position, await self._source.head())
+
+    async def run(self) -> None:
+        """Follow the store. Returns when it has failed; `error` says why."""
+        self._running = True
+        try:
+            await self._follow()
+        except Exception as error:
+            stopped = error if isinstance(error, ProcessingError) else ProcessorStopped(self.name, error)
+            self.error = stopped
+            _log.error("%s", stopped, exc_info=error)
+            await self._leave_word(stopped)
+        finally:
+            self._running = False
+            self.progress.ring()
+
+    async def _leave_word(self, error: ProcessingError) -> None:
+        try:
+            await self._rows.note_error(self.name, str(error))
+        except Exception:
+            _log.exception("processor %r could not leave word of its error in the store", self.name)
+
+    async def catch_up(self) -> None:
+        """
+        Handle what is in the store now, and return.
+
+        Raises:
+            ProcessingError: a handler failed, or another copy runs.
+        """
+        async with aclosing(self._batches()) as batches:
+            async for batch in batches:
+                if batch.caught_up:
+                    return
+
+    async def _follow(self) -> None:
+        async for _ in self._batches():
+            self.progress.ring()
+
+    async def _batches(self) -> AsyncGenerator[Batch]:
+        """The subscription's batches, each after it has been handled."""
+        async with self._source.subscribe(self.query, after=self.position) as batches:
+            async for batch in batches:
+                if batch.events:
+                    self._seen = max(self._seen, batch.events[-1].position)
+                    with self._telemetry.span("batch", processor=self.name, events=len(batch.events)):
+                        await self._handle(batch.events)
+                if batch.caught_up:
+                    self._seen = self.position
+                yield batch
+
+    async def _handle(self, events: Sequence[StoredEvent]) -> None:
+        """All in one transaction; if that fails, each in its own: the culprit is named, what precedes it stays."""
+        try:
+            await self._transact(events)
+        except Fenced:
+            raise
+        except Exception as error:
+            if len(events) == 1:
+                raise self._failed(events[0], error) from error
+        else:
+            return
+        for event in events:
+            try:
+                await self._transact([event])
+            except Fenced:
+                raise
+            except Exception as error:
+                raise self._failed(event, error) from error
+
+    async def _transact(self, events: Sequence[StoredEvent]) -> None:
+        last = events[-1]
+        async with asyncio.timeout(None) as timeout, View(self._rows, in_order=self._in_order, timeout=timeout) as view:
+            with no_appends_inside(self.name):
+                await self._dispatch(events, view)
+            await view.commit(Move(self.name, self.position, last.position, last.event_id, self._checkpoint.epoch))
+        self._checkpoint = Checkpoint(last.position, last.event_id, self._checkpoint.epoch)
+
+    async def _dispatch(self, events: Sequence[StoredEvent], view: View) -> None:
+        single, batched, catch_all = self._handlers.single, self._handlers.batched, self._handlers.catch_all
+        run: list[Any] = []
+        run_handler: Handler | None = None
+        for stored in events:
+            recorded = self._decode(stored)
+            event: object = recorded.event
+            kind = type(event)
+            handler = batched.get(kind)
+            if run_handler is not None and run_handler is not handler:
+                await _called(run_handler, run, view)
+                run, run_handler = [], None
+            if handler is not None:
+                run.append(recorded)
+                run_handler = handler
+            elif (handler := single.get(kind)) is not None:
+                pending = handler(recorded, view)
+                if pending is not None:
+                    await pending
+            if catch_all is not None:
+                pending = catch_all(recorded, view)
+                if pending is not None:
+                    await pending
+        if run_handler is not None:
+            await _called(run_handler, run, view)
+
+    def _failed(self, event: StoredEvent, error: Exception) -> ProcessingError:
+        """Which event, in words, and decoded if it can be."""
+        where = f"{event.type} at position {event.position} ({event.stream}, version {event.version})"
+        if isinstance(error, TimeoutError):
+            error.add_note("a handler that has read keeps others from writing; it must not wait for anything else")
+        try:
+            culprit: object = self._decode(event)
+        except Exception:  # then it is its own undecodability that is reported
+            culprit = event
+        return HandlerFailed(culprit, self.name, error, where)
+
+
+async def _called(handler: Handler, argument: Any, view: View) -> None:
+    pending = handler(argument, view)
+    if pending is not None:
+        await pending

@@ -1,0 +1,56 @@
+"""A projector: events in, rows out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from eventfold.domain.query import Query
+from eventfold.errors import InvalidInput
+from eventfold.processing.handlers import Registering
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+__all__ = ["Projector"]
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
+
+
+class Projector(Registering):
+    """
+    Turns events into rows, each event once, also through a crash: rows and checkpoint commit together.
+
+    It may be replayed at any time, so it does nothing but write rows: no mail, no command, no other store.
+
+    Args:
+        name: of the projector and its checkpoint. Stored.
+        tables: the tables it fills; they are made where they are missing. Nobody else writes them.
+        version: raise it when the rows should be others; the tables are then emptied and filled anew.
+        query: narrows the events to less than what its handlers would take.
+
+    Raises:
+        InvalidInput: a name that is none, or a version below 1.
+    """
+
+    def __init__(
+        self, name: str, *, tables: Sequence[Table] = (), version: int = 1, query: Query | None = None
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise InvalidInput(f"{name!r} is no name for a projector: a letter, then letters, digits, '_', '.' or '-'")
+        if version < 1:
+            raise InvalidInput(f"projector {name!r}: version {version}; versions start at 1")
+        super().__init__(name)
+        self.name = name
+        self.tables = tuple(tables)
+        self.version = version
+        self._query = query
+
+    @property
+    def query(self) -> Query:
+        """The events it follows. Raises InvalidInput while it has no handler."""
+        return self.handlers.query(self._query)
+
+    def __repr__(self) -> str:
+        return f"Projector({self.name!r}, version={self.version})"
