@@ -1,0 +1,163 @@
+"""An application: its decisions, its processors, its catalogue. Nothing global; two of them live side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+from eventfold.adapters.codecs.json import JsonCodec
+from eventfold.adapters.system import ManualClock, system_clock, uuid7
+from eventfold.bootstrap.running import Running
+from eventfold.bootstrap.stores import Stores, open_stores
+from eventfold.commands.manager import CommandManager, OnRecorded
+from eventfold.domain.aggregate import Aggregate
+from eventfold.errors import DuplicateName, InvalidInput
+from eventfold.ports.clock import Clock
+from eventfold.ports.codec import Codec
+from eventfold.ports.telemetry import SILENT, Telemetry
+from eventfold.processing.projection import Projection
+from eventfold.processing.projector import Projector
+from eventfold.schema.registry import Events
+from eventfold.schema.serializer import Serializer
+
+__all__ = ["Eventfold"]
+
+
+class Eventfold:
+    """
+    What an application is made of; opened on a store, it runs.
+
+    Args:
+        deciders: the aggregates it executes commands on.
+        processors: the projectors it runs.
+        events: the catalogue, for what differs from the default.
+        clock: tells `recorded_at` and `running.now()`.
+        new_id: gives event ids, UUIDv7 by default.
+        on_recorded: called with the events of every successful command, once, after they are stored.
+        codec: bytes of events, JSON by default.
+        telemetry: silent by default.
+
+    Raises:
+        DuplicateName: two aggregates, processors, tables or event classes share a name.
+        UnknownEvent: a processor handles a class that nothing here records.
+        InvalidInput: a processor without handlers.
+    """
+
+    def __init__(
+        self,
+        *,
+        deciders: Sequence[Aggregate[Any, Any, Any]] = (),
+        processors: Sequence[Projector] = (),
+        events: Events | None = None,
+        clock: Clock = system_clock,
+        new_id: Callable[[], UUID] = uuid7,
+        on_recorded: OnRecorded | None = None,
+        codec: Codec | None = None,
+        telemetry: Telemetry = SILENT,
+    ) -> None:
+        _refuse_duplicates("aggregates", ((each.name, each) for each in deciders))
+        _refuse_duplicates("processors", ((each.name, each) for each in processors))
+        _refuse_duplicates("tables", ((table.name, each) for each in processors for table in each.tables))
+        self.deciders = tuple(deciders)
+        self.processors = tuple(processors)
+        self._catalogue = (events or Events()).with_defaults_for(cls for each in deciders for cls in each.events)
+        for each in processors:
+            self._catalogue.resolve(each.query)
+        self._serializer = Serializer(self._catalogue, codec or JsonCodec(), new_id)
+        self._clock = clock
+        self._new_id = new_id
+        self._on_recorded = on_recorded
+        self._telemetry = telemetry
+
+    @asynccontextmanager
+    async def open(
+        self, url: str, *, run: bool | Collection[str] = True, migrate: bool = True
+    ) -> AsyncGenerator[Running]:
+        """
+        The application on a store, for this block.
+
+        Args:
+            url: `memory:` or `sqlite:///path`, with options.
+            run: start the processors: all, none (a web worker), or those of these names.
+            migrate: make or update the store's tables.
+
+        Raises:
+            InvalidStoreUrl, StoreError: the store cannot be opened.
+            CheckpointAheadOfLog, InvalidInput: a processor cannot start.
+        """
+        names = self._names_to_run(run)
+        async with (
+            open_stores(url, clock=self._clock, migrate=migrate) as stores,
+            self._started(stores, names) as running,
+        ):
+            yield running
+
+    @asynccontextmanager
+    async def test(self) -> AsyncGenerator[Running]:
+        """The application in memory, all processors running, with a clock that is moved by hand: `running.clock`."""
+        clock = ManualClock()
+        async with (
+            open_stores("memory:", clock=clock, migrate=True) as stores,
+            self._started(stores, self._names_to_run(run=True), clock) as running,
+        ):
+            yield running
+
+    def _names_to_run(self, run: bool | Collection[str]) -> frozenset[str]:
+        known = frozenset(each.name for each in self.processors)
+        if isinstance(run, bool):
+            return known if run else frozenset()
+        if isinstance(run, str):
+            raise InvalidInput(f"run={run!r}: pass a list, run=[{run!r}]")
+        unknown = sorted(set(run) - known)
+        if unknown:
+            raise InvalidInput(f"run={unknown}: no such processor; there are {sorted(known)}")
+        return frozenset(run)
+
+    @asynccontextmanager
+    async def _started(
+        self, stores: Stores, names: frozenset[str], clock: Clock | None = None
+    ) -> AsyncGenerator[Running]:
+        commands = CommandManager(stores.events, self._serializer, self._telemetry, on_recorded=self._on_recorded)
+        projections = [
+            Projection(each, stores.events, stores.rows, self._catalogue, self._serializer, self._telemetry)
+            for each in self.processors
+        ]
+        started = [each for each in projections if each.name in names]
+        for projection in started:
+            await projection.prepare()
+        running = Running(
+            self,
+            stores,
+            commands,
+            self._catalogue,
+            self._serializer,
+            projections,
+            names,
+            clock or self._clock,
+            self._new_id,
+        )
+        supervisor = asyncio.create_task(_supervised(started), name="eventfold processors")
+        try:
+            yield running
+        finally:
+            supervisor.cancel()
+            with suppress(asyncio.CancelledError):
+                await supervisor
+
+
+async def _supervised(projections: Iterable[Projection]) -> None:
+    """Not around the user's block: a task group would wrap the user's exceptions into a group."""
+    async with asyncio.TaskGroup() as tasks:
+        for projection in projections:
+            tasks.create_task(projection.run(), name=f"projector {projection.name}")
+
+
+def _refuse_duplicates(what: str, named: Iterable[tuple[str, object]]) -> None:
+    seen: dict[str, object] = {}
+    for name, thing in named:
+        if name in seen:
+            raise DuplicateName(name, seen[name], thing, f"{what} of one application need different names")
+        seen[name] = thing

@@ -1,0 +1,220 @@
+"""An application that is open on a store: execute, load, query, wait, follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from uuid import UUID
+
+from eventfold.bootstrap.stores import Stores
+from eventfold.commands.context import Context, context
+from eventfold.commands.manager import CommandManager, Loaded, Outcome
+from eventfold.domain.aggregate import Aggregate
+from eventfold.domain.query import Query
+from eventfold.errors import InvalidInput, ProcessorStopped, WaitTimedOut
+from eventfold.ports.clock import Clock
+from eventfold.ports.event_store import EventSink, EventSource, SinkOnly, SourceOnly
+from eventfold.ports.read_model import Params
+from eventfold.processing.projection import ProcessorStatus, Projection
+from eventfold.processing.projector import Projector
+from eventfold.processing.subscription import RecordedBatch, subscribe
+from eventfold.schema.registry import Events
+from eventfold.schema.serializer import Serializer
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.selectable import SelectBase
+
+    from eventfold.bootstrap.application import Eventfold
+
+__all__ = ["Running"]
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E")
+T = TypeVar("T")
+
+_FIRST_LOOK: Final = 0.005
+_SLOWEST_LOOK: Final = 0.1
+
+
+class Running:
+    """What `async with app.open(url)` gives. Every method raises StoreClosed once the block has ended."""
+
+    def __init__(
+        self,
+        app: Eventfold,
+        stores: Stores,
+        commands: CommandManager,
+        catalogue: Events,
+        serializer: Serializer,
+        projections: Sequence[Projection],
+        started: frozenset[str],
+        clock: Clock,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self.clock = clock
+        self.new_id = new_id
+        """A new id, for commands that need one. Held still where the application's `new_id` is."""
+        self._deciders = app.deciders
+        self._stores = stores
+        self._commands = commands
+        self._catalogue = catalogue
+        self._serializer = serializer
+        self._projections = {each.name: each for each in projections}
+        self._started = started
+
+    # --------------------------------------------------------------------- commands
+
+    async def execute(
+        self, aggregate: Aggregate[C, S, E], id: str, command: C, *, metadata: Mapping[str, Any] | None = None
+    ) -> Outcome[S, E, None]:
+        """
+        Let the aggregate decide on the command and record what it decided.
+
+        Returns the state after the command with the events recorded, an empty tuple when there was nothing to do.
+
+        Raises:
+            whatever `decide` raises: the domain's own rejection, untouched.
+            ConcurrencyConflict: other processes were quicker, every time.
+            AppendInsideProjection: called from a projector.
+            InvalidStreamName, Unencodable, TooLarge, SchemaError, StoreError, AppendOutcomeUnknown.
+        """
+        return await self._commands.execute(self._mine(aggregate), id, command, metadata=metadata)
+
+    async def load(self, aggregate: Aggregate[C, S, E], id: str, *, version: int | None = None) -> Loaded[S]:
+        """The aggregate as it is, or as it was at `version`. A stream that does not exist is in its initial state."""
+        return await self._commands.load(self._mine(aggregate), id, version=version)
+
+    def _mine(self, aggregate: Aggregate[C, S, E]) -> Aggregate[C, S, E]:
+        if not any(each is aggregate for each in self._deciders):
+            raise InvalidInput(f"{aggregate!r} is none of this application's; name it in Eventfold(deciders=[…])")
+        return aggregate
+
+    @asynccontextmanager
+    async def context(
+        self,
+        *,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> AsyncGenerator[Context]:
+        """Commands inside carry this into their events. Contexts nest; of the same key the inner wins."""
+        with context(correlation_id, causation_id, metadata or {}) as carried:
+            yield carried
+
+    # ------------------------------------------------------------------------- rows
+
+    @overload
+    async def query(self, select: SelectBase, params: Params | None = None) -> list[tuple[Any, ...]]: ...
+    @overload
+    async def query(self, select: SelectBase, params: Params | None = None, *, into: type[T]) -> list[T]: ...
+
+    async def query(
+        self, select: SelectBase, params: Params | None = None, *, into: type[T] | None = None
+    ) -> list[T] | list[tuple[Any, ...]]:
+        """
+        Rows of the read model, as named tuples or as objects of a class that takes the columns by name.
+
+        Raises:
+            UnsupportedStatement, InvalidInput: no select, or one that does not fit the tables.
+        """
+        rows: list[Any] = await self._stores.rows.query(select, params)
+        return rows if into is None else [into(**row._asdict()) for row in rows]
+
+    async def wait_for(self, processor: Projector | str, position: int, *, timeout: float = 5.0) -> None:
+        """
+        Return once the processor has handled everything up to `position`: read your own writes.
+
+        It is satisfied too when nothing between concerns the processor. The processor may run in another process.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            ProcessorStopped: it has failed and will not come there.
+            WaitTimedOut: it is not there yet.
+        """
+        projection = self._projection(processor)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._until_reached(projection, position)
+        except TimeoutError:
+            reached = await self._reached(projection)
+            raise WaitTimedOut(projection.name, position, reached, timeout) from None
+
+    async def _until_reached(self, projection: Projection, position: int) -> None:
+        here = projection.name in self._started
+        pause = _FIRST_LOOK
+        while True:
+            news = projection.progress.next
+            reached = await self._reached(projection)
+            if reached >= position:
+                return
+            between = self._stores.events.read_all(projection.query, after=reached, upto=position, limit=1)
+            if not [event async for event in between]:
+                return
+            if projection.error is not None:
+                raise ProcessorStopped(projection.name, projection.error)
+            if here:
+                await news.wait()
+            else:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _SLOWEST_LOOK)
+
+    async def _reached(self, projection: Projection) -> int:
+        if projection.name in self._started:
+            return projection.position
+        return (await self._stores.rows.checkpoint(projection.name)).position
+
+    async def settled(self, *, timeout: float = 10.0) -> None:
+        """Return once every processor of this process has handled all that is in the store now. For tests."""
+        head = await self._stores.events.head()
+        for name in sorted(self._started):
+            await self.wait_for(name, head, timeout=timeout)
+
+    def status(self) -> dict[str, ProcessorStatus]:
+        """How the processors are doing, by name; those that run elsewhere are shown as not running here."""
+        return {name: projection.status() for name, projection in self._projections.items()}
+
+    def _projection(self, processor: Projector | str) -> Projection:
+        name = processor if isinstance(processor, str) else processor.name
+        try:
+            return self._projections[name]
+        except KeyError:
+            known = sorted(self._projections)
+            raise InvalidInput(f"no processor {name!r} in this application; there are {known}") from None
+
+    # ----------------------------------------------------------------------- events
+
+    def subscribe(
+        self, query: Query | None = None, *, after: int = 0
+    ) -> AbstractAsyncContextManager[AsyncIterator[RecordedBatch]]:
+        """
+        Follow the store from a position on: `async with running.subscribe(query) as batches`, then
+        `async for batch in batches`.
+
+        Nothing is kept of how far it came: for server-sent events and the like.
+        """
+        resolved = self._catalogue.resolve(Query.all() if query is None else query)
+        return subscribe(self._stores.events, self._serializer, resolved, after=after)
+
+    async def head(self, query: Query | None = None) -> int:
+        """The position of the last event of the query; 0 when there is none."""
+        return await self._stores.events.head(self._catalogue.resolve(Query.all() if query is None else query))
+
+    @property
+    def source(self) -> EventSource:
+        """The log for reading only, in stored form."""
+        return SourceOnly(self._stores.events)
+
+    @property
+    def sink(self) -> EventSink:
+        """The log for writing only, in stored form."""
+        return SinkOnly(self._stores.events)
+
+    def now(self) -> datetime:
+        """The time, for commands that need it. Stands still in tests."""
+        return self.clock.now()
