@@ -1,0 +1,192 @@
+"""
+Given these events, when this command, then that: tests that read as the domain speaks.
+
+    given(books, Bought(3)).when(Buy(8)).then_rejects(NotEnoughCopies)
+    await given(stock, Bought(3), stream=("book", "isbn-1")).then_rows(stock_t, [{"isbn": "isbn-1", "left": 7}])
+
+Decisions need no store and no event loop; projectors run against tables in memory. The idea is Greg Young's; the
+shape is the one of cqrs-es.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from eventfold.adapters.codecs.json import JsonCodec
+from eventfold.adapters.system import ManualClock, uuid7
+from eventfold.bootstrap.stores import open_stores
+from eventfold.domain.decider import Decider, fold
+from eventfold.domain.message import Stream
+from eventfold.errors import InvalidInput
+from eventfold.ports.event_store import Append
+from eventfold.ports.telemetry import SILENT
+from eventfold.processing.projection import Projection
+from eventfold.processing.projector import Projector
+from eventfold.schema.registry import Events
+from eventfold.schema.serializer import Envelope, Serializer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+__all__ = ["Decided", "Given", "Projected", "given"]
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E")
+_NO_EVENTS: Events = Events()
+
+
+@overload
+def given(
+    subject: Projector, /, *history: object, stream: tuple[str, str] = ..., events: Events = ...
+) -> Projected: ...
+@overload
+def given(subject: Decider[C, S, E], /, *history: E) -> Given[C, S, E]: ...
+
+
+def given(
+    subject: Projector | Decider[Any, Any, Any],
+    /,
+    *history: Any,
+    stream: tuple[str, str] = ("given", "1"),
+    events: Events = _NO_EVENTS,
+) -> Projected | Given[Any, Any, Any]:
+    """
+    Start a scenario: a decider with what has happened to it, or a projector with what has happened at all.
+
+    Args:
+        stream: where the history took place, for projectors.
+        events: the catalogue, for projectors whose events differ from the default.
+    """
+    if isinstance(subject, Projector):
+        return Projected(subject, events).given(*history, stream=stream)
+    return Given(subject, history)
+
+
+class Given(Generic[C, S, E]):
+    """A decider and its history."""
+
+    def __init__(self, decider: Decider[C, S, E], history: Sequence[E]) -> None:
+        self._decider = decider
+        self._state = fold(decider, history, decider.initial)
+
+    def when(self, command: C) -> Decided[S, E]:
+        """Let it decide. What it raises is kept for `then_rejects`."""
+        before = copy.deepcopy(self._state)
+        try:
+            events = tuple(self._decider.decide(command, self._state))
+        except Exception as rejection:
+            decided: Decided[S, E] = Decided(self._state, (), rejection)
+        else:
+            decided = Decided(fold(self._decider, events, self._state), events, None)
+        if before != self._state:
+            raise AssertionError(
+                f"deciding on {command!r} changed the state it was given: {before!r} became {self._state!r}"
+            )
+        return decided
+
+    def then_state(self, expected: S) -> None:
+        """The state after the history is this."""
+        _same("state", expected, self._state)
+
+
+class Decided(Generic[S, E]):
+    """What a command led to."""
+
+    def __init__(self, state: S, events: tuple[E, ...], rejection: Exception | None) -> None:
+        self.state = state
+        self.events = events
+        self.rejection = rejection
+
+    def then(self, *expected: E) -> Decided[S, E]:
+        """Exactly these events, in this order; none when nothing is expected."""
+        self._refuse_rejection(f"events {_listed(expected)}")
+        if self.events != expected:
+            raise AssertionError(f"expected events\n  {_listed(expected)}\nbut it recorded\n  {_listed(self.events)}")
+        return self
+
+    def then_state(self, expected: S) -> Decided[S, E]:
+        """The state after the events is this."""
+        self._refuse_rejection(f"state {expected!r}")
+        _same("state", expected, self.state)
+        return self
+
+    def then_rejects(self, error: type[Exception], *, match: str | None = None) -> None:
+        """It raised this error; `match` is a regular expression to be found in its text."""
+        if self.rejection is None:
+            raise AssertionError(f"expected {error.__name__}, but it recorded {_listed(self.events)}")
+        if not isinstance(self.rejection, error):
+            raise AssertionError(f"expected {error.__name__}, but it raised {self.rejection!r}") from self.rejection
+        if match is not None and re.search(match, str(self.rejection)) is None:
+            raise AssertionError(
+                f"expected a text like {match!r}, but it said {str(self.rejection)!r}"
+            ) from self.rejection
+
+    def _refuse_rejection(self, expected: str) -> None:
+        if self.rejection is not None:
+            raise AssertionError(f"expected {expected}, but it raised {self.rejection!r}") from self.rejection
+
+
+class Projected:
+    """A projector and what it has seen. It runs when rows are asked for."""
+
+    def __init__(self, projector: Projector, catalogue: Events) -> None:
+        self._projector = projector
+        self._catalogue = catalogue
+        self._history: list[tuple[Stream, object]] = []
+
+    def given(self, *history: object, stream: tuple[str, str] = ("given", "1")) -> Projected:
+        """More of what has happened, in another stream perhaps."""
+        place = Stream.of(*stream)
+        self._history += [(place, event) for event in history]
+        return self
+
+    async def then_rows(self, table: Table, expected: Sequence[Mapping[str, Any]]) -> None:
+        """
+        The table holds exactly these rows, in any order. Columns that no expected row names are not compared.
+
+        Raises:
+            HandlerFailed: a handler failed.
+        """
+        rows = await self._rows(table)
+        columns = {name for row in expected for name in row} or {column.name for column in table.columns}
+        unknown = columns - {column.name for column in table.columns}
+        if unknown:
+            raise InvalidInput(f"table {table.name!r} has no columns {sorted(unknown)}")
+        found = [{name: value for name, value in row.items() if name in columns} for row in rows]
+        if _sorted(found) != _sorted([dict(row) for row in expected]):
+            raise AssertionError(
+                f"expected rows in {table.name!r}\n  {_listed(expected)}\nbut there are\n  {_listed(found)}"
+            )
+
+    async def _rows(self, table: Table) -> list[dict[str, Any]]:
+        from sqlalchemy import select
+
+        catalogue = self._catalogue.with_defaults_for(
+            [*self._projector.handlers.classes, *(type(event) for _, event in self._history)]
+        )
+        serializer = Serializer(catalogue, JsonCodec(), uuid7)
+        async with open_stores("memory:", clock=ManualClock(), migrate=True) as stores:
+            for stream, event in self._history:
+                await stores.events.append(Append(stream, [serializer.encode(event, Envelope())]))
+            projection = Projection(self._projector, stores.events, stores.rows, catalogue, serializer, SILENT)
+            await projection.prepare()
+            await projection.catch_up()
+            rows: list[Any] = await stores.rows.query(select(table))
+        return [row._asdict() for row in rows]
+
+
+def _same(what: str, expected: object, actual: object) -> None:
+    if expected != actual:
+        raise AssertionError(f"expected {what} {expected!r}, but it is {actual!r}")
+
+
+def _listed(things: Sequence[object]) -> str:
+    return "\n  ".join(map(repr, things)) or "none"
+
+
+def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: repr(sorted(row.items())))
