@@ -1,0 +1,1 @@
+"""Demonstrations: whole applications on real input, run by `eventfold demo`."""

@@ -1,0 +1,42 @@
+"""What the commands have in common: which store, and whether a program reads the answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from eventfold.cli.exits import Exit, Refused
+from eventfold.errors import StoreNotMigrated
+
+if TYPE_CHECKING:
+    from eventfold.bootstrap.stores import Stores
+
+__all__ = ["DEFAULT_STORE", "AsJson", "Count", "Place", "StoreUrl", "open_for_reading"]
+
+DEFAULT_STORE: Final = "sqlite:///eventfold.db"
+
+StoreUrl: TypeAlias = Annotated[str, Parameter(name="--store", env_var="EVENTFOLD_STORE", help="URL of the store.")]
+AsJson: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
+Count: TypeAlias = Annotated[int, Parameter(validator=Number(gte=1))]
+Place: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0))]
+
+
+@asynccontextmanager
+async def open_for_reading(url: str) -> AsyncGenerator[Stores]:
+    """The store as it is. Raises StoreError where there is none: looking makes nothing."""
+    from eventfold.adapters.system import system_clock
+    from eventfold.bootstrap.stores import open_stores
+
+    async with AsyncExitStack() as stack:
+        try:
+            stores = await stack.enter_async_context(open_stores(url, clock=system_clock, migrate=False))
+        except StoreNotMigrated as error:
+            if error.found:
+                raise
+            sentence = f"{error.store} is no store of Eventfold yet; name another with --store or EVENTFOLD_STORE"
+            raise Refused(sentence, Exit.STORE_UNREACHABLE) from error
+        yield stores

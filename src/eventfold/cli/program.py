@@ -1,0 +1,58 @@
+"""The commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from eventfold import __version__
+from eventfold.cli.demo.command import FLIGHTS_EXAMPLES, flights
+from eventfold.cli.exits import EXIT_CODES, Exit, report
+from eventfold.cli.printing import Screen
+from eventfold.cli.sql import SQL_EXAMPLES, sql
+from eventfold.cli.streams import STREAM_EXAMPLES, STREAMS_EXAMPLES, stream, streams
+from eventfold.cli.tail import TAIL_EXAMPLES, tail
+
+__all__ = ["app", "run"]
+
+app = App(
+    name="eventfold",
+    version=__version__,
+    help="Event-sourced applications: look into their stores, try a demo.",
+    help_format="plaintext",
+    help_epilogue=f"""Examples:
+  eventfold demo flights
+  eventfold streams --store sqlite:///flights.db
+  eventfold COMMAND --help
+
+EVENTFOLD_STORE names the store where --store does not. EVENTFOLD_TRACEBACK=1 shows where an error comes from.
+{EXIT_CODES}""",
+    console=Screen(),
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+demo = App(
+    name="demo",
+    help="Run a whole small system on real data.",
+    help_epilogue=FLIGHTS_EXAMPLES,
+)
+app.command(demo)
+demo.command(flights, help_epilogue=FLIGHTS_EXAMPLES)
+app.command(streams, help_epilogue=STREAMS_EXAMPLES)
+app.command(stream, help_epilogue=STREAM_EXAMPLES)
+app.command(tail, help_epilogue=TAIL_EXAMPLES)
+app.command(sql, help_epilogue=SQL_EXAMPLES)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; nothing is raised but SystemExit."""
+    logging.getLogger("eventfold").addHandler(logging.NullHandler())  # the sentence at the end says it all
+    try:
+        app(arguments, exit_on_error=False, print_error=False)
+    except BrokenPipeError:
+        return Exit.OK  # whoever read has seen enough
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error)
+    return Exit.OK
