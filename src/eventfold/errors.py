@@ -170,7 +170,7 @@ class AppendOutcomeUnknown(EventfoldError):
     retryable = True
 
     def __init__(self, event_ids: Sequence[UUID], why: str) -> None:
-        self.event_ids = tuple(event_ids)
+        self.event_ids: tuple[UUID, ...] = tuple(event_ids)
         self.why = why
         super().__init__(
             f"{why}: it is unknown whether {len(self.event_ids)} event(s) were stored; "

@@ -65,7 +65,7 @@ class MemoryEventStore:
         ids = {event.event_id for _, event in new}
         if len(ids) < len(new):
             raise EventIdConflict(_first_repeated([event for _, event in new]), "it is used twice in this append")
-        if ids.isdisjoint(self._by_event_id):
+        if self._by_event_id.keys().isdisjoint(ids):  # this way round: the log is long, the append short
             return None
         for stream, event in new:
             stored = self._by_event_id.get(event.event_id)

@@ -44,7 +44,7 @@ _RANDOM_B: Final = (1 << 62) - 1
 
 
 class _Uuid7:
-    """RFC 9562, with the 12 bits after the milliseconds as a counter, so that ids of one process sort as they were made."""
+    """RFC 9562; the 12 bits after the milliseconds count, so that ids of one process sort as they were made."""
 
     def __init__(self) -> None:
         self._stamp = 0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 from uuid import UUID
 
 from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.system import ManualClock, system_clock, uuid7
-from eventfold.bootstrap.running import Running
+from eventfold.bootstrap.running import Running, RunningInTest
 from eventfold.bootstrap.stores import Stores, open_stores
-from eventfold.commands.manager import CommandManager, OnRecorded
+from eventfold.commands.manager import ATTEMPTS, WARM, CommandManager, OnRecorded
 from eventfold.domain.aggregate import Aggregate
 from eventfold.errors import DuplicateName, InvalidInput
 from eventfold.ports.clock import Clock
@@ -24,6 +24,8 @@ from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Serializer
 
 __all__ = ["Eventfold"]
+
+R = TypeVar("R", bound=Running)
 
 
 class Eventfold:
@@ -39,6 +41,8 @@ class Eventfold:
         on_recorded: called with the events of every successful command, once, after they are stored.
         codec: bytes of events, JSON by default.
         telemetry: silent by default.
+        attempts: how often a command is decided, at most, while others are quicker.
+        warm: aggregates whose state is kept in memory, at most; 0 keeps none.
 
     Raises:
         DuplicateName: two aggregates, processors, tables or event classes share a name.
@@ -57,12 +61,14 @@ class Eventfold:
         on_recorded: OnRecorded | None = None,
         codec: Codec | None = None,
         telemetry: Telemetry = SILENT,
+        attempts: int = ATTEMPTS,
+        warm: int = WARM,
     ) -> None:
         _refuse_duplicates("aggregates", ((each.name, each) for each in deciders))
         _refuse_duplicates("processors", ((each.name, each) for each in processors))
-        _refuse_duplicates("tables", ((table.name, each) for each in processors for table in each.tables))
-        self.deciders = tuple(deciders)
-        self.processors = tuple(processors)
+        _refuse_duplicates("tables", ((table.name.casefold(), each) for each in processors for table in each.tables))
+        self.deciders: tuple[Aggregate[Any, Any, Any], ...] = tuple(deciders)
+        self.processors: tuple[Projector, ...] = tuple(processors)
         self._catalogue = (events or Events()).with_defaults_for(cls for each in deciders for cls in each.events)
         for each in processors:
             self._catalogue.resolve(each.query)
@@ -71,6 +77,8 @@ class Eventfold:
         self._new_id = new_id
         self._on_recorded = on_recorded
         self._telemetry = telemetry
+        self._attempts = attempts
+        self._warm = warm
 
     @asynccontextmanager
     async def open(
@@ -91,18 +99,19 @@ class Eventfold:
         names = self._names_to_run(run)
         async with (
             open_stores(url, clock=self._clock, migrate=migrate) as stores,
-            self._started(stores, names) as running,
+            self._started(Running, stores, names, self._clock) as running,
         ):
             yield running
 
     @asynccontextmanager
-    async def test(self) -> AsyncGenerator[Running]:
+    async def test(self) -> AsyncGenerator[RunningInTest]:
         """The application in memory, all processors running, with a clock that is moved by hand: `running.clock`."""
         clock = ManualClock()
         async with (
             open_stores("memory:", clock=clock, migrate=True) as stores,
-            self._started(stores, self._names_to_run(run=True), clock) as running,
+            self._started(RunningInTest, stores, self._names_to_run(run=True), clock) as running,
         ):
+            running.clock = clock
             yield running
 
     def _names_to_run(self, run: bool | Collection[str]) -> frozenset[str]:
@@ -111,16 +120,21 @@ class Eventfold:
             return known if run else frozenset()
         if isinstance(run, str):
             raise InvalidInput(f"run={run!r}: pass a list, run=[{run!r}]")
-        unknown = sorted(set(run) - known)
+        unknown = sorted(str(each) for each in set(run) - known)
         if unknown:
             raise InvalidInput(f"run={unknown}: no such processor; there are {sorted(known)}")
         return frozenset(run)
 
     @asynccontextmanager
-    async def _started(
-        self, stores: Stores, names: frozenset[str], clock: Clock | None = None
-    ) -> AsyncGenerator[Running]:
-        commands = CommandManager(stores.events, self._serializer, self._telemetry, on_recorded=self._on_recorded)
+    async def _started(self, kind: type[R], stores: Stores, names: frozenset[str], clock: Clock) -> AsyncGenerator[R]:
+        commands = CommandManager(
+            stores.events,
+            self._serializer,
+            self._telemetry,
+            on_recorded=self._on_recorded,
+            attempts=self._attempts,
+            warm=self._warm,
+        )
         projections = [
             Projection(each, stores.events, stores.rows, self._catalogue, self._serializer, self._telemetry)
             for each in self.processors
@@ -128,15 +142,15 @@ class Eventfold:
         started = [each for each in projections if each.name in names]
         for projection in started:
             await projection.prepare()
-        running = Running(
-            self,
+        running = kind(
+            self.deciders,
             stores,
             commands,
             self._catalogue,
             self._serializer,
             projections,
             names,
-            clock or self._clock,
+            clock,
             self._new_id,
         )
         supervisor = asyncio.create_task(_supervised(started), name="eventfold processors")
@@ -144,8 +158,7 @@ class Eventfold:
             yield running
         finally:
             supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await supervisor
+            await asyncio.wait([supervisor])  # unlike awaiting it, this lets a cancellation of ours pass through
 
 
 async def _supervised(projections: Iterable[Projection]) -> None:

@@ -9,14 +9,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from uuid import UUID
 
+from eventfold.adapters.system import ManualClock
 from eventfold.bootstrap.stores import Stores
-from eventfold.commands.context import Context, context
+from eventfold.commands.context import Context, context, refuse_inside_projection
 from eventfold.commands.manager import CommandManager, Loaded, Outcome
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.query import Query
 from eventfold.errors import InvalidInput, ProcessorStopped, WaitTimedOut
 from eventfold.ports.clock import Clock
-from eventfold.ports.event_store import EventSink, EventSource, SinkOnly, SourceOnly
+from eventfold.ports.event_store import Append, Appended, EventSink, EventSource, SinkOnly, SourceOnly
 from eventfold.ports.read_model import Params
 from eventfold.processing.projection import ProcessorStatus, Projection
 from eventfold.processing.projector import Projector
@@ -27,9 +28,7 @@ from eventfold.schema.serializer import Serializer
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
 
-    from eventfold.bootstrap.application import Eventfold
-
-__all__ = ["Running"]
+__all__ = ["Running", "RunningInTest"]
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -45,7 +44,7 @@ class Running:
 
     def __init__(
         self,
-        app: Eventfold,
+        deciders: Sequence[Aggregate[Any, Any, Any]],
         stores: Stores,
         commands: CommandManager,
         catalogue: Events,
@@ -55,10 +54,10 @@ class Running:
         clock: Clock,
         new_id: Callable[[], UUID],
     ) -> None:
-        self.clock = clock
+        self._clock = clock
         self.new_id = new_id
         """A new id, for commands that need one. Held still where the application's `new_id` is."""
-        self._deciders = app.deciders
+        self._deciders = deciders
         self._stores = stores
         self._commands = commands
         self._catalogue = catalogue
@@ -119,10 +118,17 @@ class Running:
         Rows of the read model, as named tuples or as objects of a class that takes the columns by name.
 
         Raises:
-            UnsupportedStatement, InvalidInput: no select, or one that does not fit the tables.
+            UnsupportedStatement, InvalidInput: no select, one that does not fit the tables, or a class that does not
+                take its columns.
         """
         rows: list[Any] = await self._stores.rows.query(select, params)
-        return rows if into is None else [into(**row._asdict()) for row in rows]
+        if into is None:
+            return rows
+        try:
+            return [into(**row._asdict()) for row in rows]
+        except TypeError as error:
+            columns = ", ".join(rows[0]._fields)
+            raise InvalidInput(f"{into.__name__} does not take the columns {columns}: {error}") from error
 
     async def wait_for(self, processor: Projector | str, position: int, *, timeout: float = 5.0) -> None:
         """
@@ -213,8 +219,25 @@ class Running:
     @property
     def sink(self) -> EventSink:
         """The log for writing only, in stored form."""
-        return SinkOnly(self._stores.events)
+        return SinkOnly(_OutsideProjections(self._stores.events))
 
     def now(self) -> datetime:
         """The time, for commands that need it. Stands still in tests."""
-        return self.clock.now()
+        return self._clock.now()
+
+
+class RunningInTest(Running):
+    """What `async with app.test()` gives: the same, with a clock that stands still until it is moved."""
+
+    clock: ManualClock
+
+
+class _OutsideProjections:
+    """A projector may be replayed at any time, so nothing is appended from inside one."""
+
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
+
+    async def append(self, *appends: Append) -> Appended:
+        refuse_inside_projection()
+        return await self._sink.append(*appends)

@@ -23,6 +23,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 DEFAULT_URL: Final = "sqlite:///eventfold.db"
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST: Final = 86_400.0
 _SCHEMES: Final = "memory:, sqlite:///path"
 
 
@@ -134,5 +135,8 @@ def _decode(kind: type[Any], value: Any) -> Any:
         match = _DURATION.fullmatch(value)
         if match is None:
             raise InvalidInput(f"{value!r} is no duration; write 200ms, 5s, 2m or 1h")
-        return Duration(seconds=float(match[1]) * _SECONDS[match[2]])
+        seconds = float(match[1]) * _SECONDS[match[2]]
+        if seconds > _LONGEST:
+            raise InvalidInput(f"{value!r} is more than a day")
+        return Duration(seconds=seconds)
     raise NotImplementedError(kind)  # msgspec's word for "not mine"

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
-from eventfold.errors import AppendInsideProjection
+from eventfold.errors import AppendInsideProjection, InvalidInput
 
 __all__ = ["Context", "context", "current_context", "no_appends_inside", "refuse_inside_projection"]
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_LONGEST_ID: Final = 255
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -38,7 +39,15 @@ def current_context() -> Context:
 def context(
     correlation_id: str | None = None, causation_id: str | None = None, metadata: Mapping[str, Any] = _NOTHING
 ) -> Generator[Context]:
-    """Inside, commands carry this. What is not given comes from outside; of the same key in metadata the inner wins."""
+    """
+    Inside, commands carry this. What is not given comes from outside; of the same key in metadata the inner wins.
+
+    Raises:
+        InvalidInput: an id that is not 1 to 255 bytes of text.
+    """
+    for name, value in (("correlation_id", correlation_id), ("causation_id", causation_id)):
+        if value is not None:
+            _check(name, value)
     outer = _current.get()
     inner = Context(
         outer.correlation_id if correlation_id is None else correlation_id,
@@ -50,6 +59,14 @@ def context(
         yield inner
     finally:
         _current.reset(token)
+
+
+def _check(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name}={value!r}: it is stored as text, write {name}=str(…)")
+    size = len(value.encode(errors="replace"))
+    if not 1 <= size <= _LONGEST_ID or "\0" in value or not value.isprintable():
+        raise InvalidInput(f"{name}={value[:80]!r}: 1 to {_LONGEST_ID} bytes of printable text")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
@@ -19,7 +19,7 @@ from eventfold.ports.event_store import Append, EventStore
 from eventfold.ports.telemetry import Telemetry
 from eventfold.schema.serializer import Envelope, Serializer
 
-__all__ = ["CommandManager", "Loaded", "OnRecorded", "Outcome"]
+__all__ = ["ATTEMPTS", "WARM", "CommandManager", "Loaded", "OnRecorded", "Outcome"]
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -31,8 +31,8 @@ R_co = TypeVar("R_co", covariant=True)
 OnRecorded = Callable[[Sequence[Recorded[Any]]], None]
 
 _log = logging.getLogger("eventfold.commands")
-_ATTEMPTS: Final = 10
-_WARM: Final = 1_024
+ATTEMPTS: Final = 10
+WARM: Final = 1_024
 
 
 class Loaded(msgspec.Struct, Generic[S_co], frozen=True):
@@ -73,11 +73,13 @@ class CommandManager:
         telemetry: Telemetry,
         *,
         on_recorded: OnRecorded | None = None,
-        attempts: int = _ATTEMPTS,
-        warm: int = _WARM,
+        attempts: int = ATTEMPTS,
+        warm: int = WARM,
     ) -> None:
-        if attempts < 1:
-            raise InvalidInput(f"attempts={attempts}: a command needs at least one")
+        if attempts < 1 or warm < 0:
+            raise InvalidInput(
+                f"attempts={attempts}, warm={warm}: a command needs at least one attempt; warm=0 is none"
+            )
         self._store = store
         self._serializer = serializer
         self._telemetry = telemetry
@@ -107,28 +109,37 @@ class CommandManager:
             {**context.metadata, **metadata} if metadata else context.metadata,
         )
         with self._telemetry.span("command", aggregate=aggregate.name, command=type(command).__name__):
-            if stream in self._queues:
-                return await self._in_turn(aggregate, stream, command, envelope)
             try:
-                return await self._attempt(aggregate, stream, command, envelope)
-            except ConcurrencyConflict:
-                if self._attempts == 1:
-                    raise
-            return await self._in_turn(aggregate, stream, command, envelope)
+                return await self._optimistically(aggregate, stream, command, envelope)
+            except _Rejected as said:
+                rejection = said.rejection
+        raise rejection  # outside the span: the domain said no, and nothing has failed
+
+    async def _optimistically(
+        self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope
+    ) -> Outcome[S, E, None]:
+        if stream in self._queues:
+            return await self._in_turn(aggregate, stream, command, envelope, self._attempts)
+        try:
+            return await self._attempt(aggregate, stream, command, envelope)
+        except ConcurrencyConflict:
+            if self._attempts == 1:
+                raise
+        return await self._in_turn(aggregate, stream, command, envelope, self._attempts - 1)
 
     async def _in_turn(
-        self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope
+        self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope, attempts: int
     ) -> Outcome[S, E, None]:
         """After a conflict, this process's commands to the stream queue up, so only other processes can conflict."""
         lock, users = self._queues.get(stream) or (asyncio.Lock(), 0)
         self._queues[stream] = (lock, users + 1)
         try:
             async with lock:
-                for attempt in range(1, self._attempts + 1):
+                for attempt in range(1, attempts + 1):
                     try:
                         return await self._attempt(aggregate, stream, command, envelope)
                     except ConcurrencyConflict:
-                        if attempt == self._attempts:
+                        if attempt == attempts:
                             raise
             raise AssertionError("unreachable: attempts is at least 1")
         finally:
@@ -165,7 +176,7 @@ class CommandManager:
         if warm is not None:
             try:
                 events = _decided(aggregate, command, warm.state)
-            except Exception:  # a rejection, and nobody has verified the state yet
+            except _Rejected:  # and nobody has verified the state yet
                 rejected = True
             else:
                 if events:
@@ -234,8 +245,19 @@ class CommandManager:
             _log.exception("on_recorded failed after %d event(s) of %s were stored", len(recorded), recorded[0].stream)
 
 
+class _Rejected(Exception):
+    """Carries what `decide` raised past everything that handles failures."""
+
+    def __init__(self, rejection: Exception) -> None:
+        self.rejection = rejection
+        super().__init__()
+
+
 def _decided(aggregate: Aggregate[C, S, E], command: C, state: S) -> tuple[E, ...]:
-    events: object = aggregate.decide(command, state)
-    if not isinstance(events, Iterable) or isinstance(events, str | bytes | Mapping):
-        raise InvalidInput(f"decide of {aggregate.name!r} returned {events!r}; return a list of events, [] for none")
-    return tuple(events)
+    try:
+        events: object = aggregate.decide(command, state)
+        if hasattr(events, "__iter__") and not isinstance(events, str | bytes | Mapping):
+            return tuple(cast("Iterable[E]", events))
+    except Exception as rejection:
+        raise _Rejected(rejection) from rejection
+    raise InvalidInput(f"decide of {aggregate.name!r} returned {events!r}; return a list of events, [] for none")

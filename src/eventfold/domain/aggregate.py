@@ -88,6 +88,6 @@ def _members(name: str, annotation: object) -> list[type[Any]]:
     alias = getattr(annotation, "__value__", None)  # `type Event = A | B` of Python 3.12
     if alias is not None:
         return _members(name, alias)
-    if isinstance(annotation, type) and annotation not in (object, type(None)):
+    if isinstance(annotation, type) and annotation not in (object, type(None), Any):
         return [annotation]
     raise CannotInferEvents(name, f"{annotation!r} in the annotation of evolve is no event class")

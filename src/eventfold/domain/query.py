@@ -51,11 +51,14 @@ class Query(msgspec.Struct, frozen=True):
         Events of any of these types, in any of these categories, that carry all of these tags.
 
         Raises:
-            InvalidInput: nothing is stated (say `Query.all()`), or a single text where several are expected.
+            InvalidInput: nothing is stated (say `Query.all()`), a single text where several are expected, or a type
+                that is neither a class nor a name.
         """
         for name, value in (("categories", categories), ("tags", tags)):
             if isinstance(value, str):
                 raise InvalidInput(f"{name}={value!r}: pass a list, {name}=[{value!r}]")
+        for kind in types:
+            _check_type(kind)
         stated = Alternative(frozenset(categories), frozenset(types), frozenset(tags))
         if stated == _ANYTHING:
             raise InvalidInput("Query.of() states nothing; for every event write Query.all()")
@@ -83,6 +86,11 @@ class Query(msgspec.Struct, frozen=True):
     @property
     def unrestricted(self) -> bool:
         return _ANYTHING in self.alternatives
+
+
+def _check_type(kind: object) -> None:
+    if not isinstance(kind, type | str):
+        raise InvalidInput(f"Query.of({kind!r}): pass event classes or stored names")
 
 
 _ANYTHING: Final = Alternative()

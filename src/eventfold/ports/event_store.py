@@ -43,6 +43,7 @@ MOST_BYTES: Final = 1_048_576
 MOST_TAGS: Final = 100
 """Tags of one event."""
 _LONGEST_NAME: Final = 255
+_EVERYTHING: Final = Query.all()
 _ID_BYTES: Final = 16
 _LARGEST_VERSION: Final = 2**31 - 1
 _LARGEST_FORMAT: Final = 2**15 - 1
@@ -133,7 +134,7 @@ class EventSource(Protocol):
         """The events of the query with `after` < position ≤ `upto`, in position order. Memory stays bounded."""
         ...
 
-    async def head(self, query: Query = ...) -> int:
+    async def head(self, query: Query = _EVERYTHING) -> int:
         """The last position of the query; 0 if it has none."""
         ...
 
@@ -189,19 +190,39 @@ class SourceOnly:
     """The reading side of a store as an object of its own, for a component that must not write."""
 
     def __init__(self, store: EventSource) -> None:
-        self.read = store.read
-        self.load = store.load
-        self.read_all = store.read_all
-        self.head = store.head
-        self.streams = store.streams
-        self.subscribe = store.subscribe
+        self._store = store
+
+    def read(
+        self, stream: Stream, *, after: int = 0, limit: int | None = None, backwards: bool = False
+    ) -> AsyncIterator[StoredEvent]:
+        return self._store.read(stream, after=after, limit=limit, backwards=backwards)
+
+    def load(self, stream: Stream, *, after: int = 0, upto: int | None = None) -> AsyncIterator[Sequence[Fact]]:
+        return self._store.load(stream, after=after, upto=upto)
+
+    def read_all(
+        self, query: Query, *, after: int = 0, upto: int | None = None, limit: int | None = None
+    ) -> AsyncIterator[StoredEvent]:
+        return self._store.read_all(query, after=after, upto=upto, limit=limit)
+
+    async def head(self, query: Query = _EVERYTHING) -> int:
+        return await self._store.head(query)
+
+    def streams(self, category: str | None = None, *, limit: int | None = None) -> AsyncIterator[StreamInfo]:
+        return self._store.streams(category, limit=limit)
+
+    def subscribe(self, query: Query, *, after: int) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
+        return self._store.subscribe(query, after=after)
 
 
 class SinkOnly:
     """The writing side of a store as an object of its own, for a component that must not read."""
 
     def __init__(self, store: EventSink) -> None:
-        self.append = store.append
+        self._store = store
+
+    async def append(self, *appends: Append) -> Appended:
+        return await self._store.append(*appends)
 
 
 def checked(appends: tuple[Append, ...]) -> int:
@@ -246,7 +267,9 @@ def _check(event: NewEvent) -> None:
             f"event type {event.type!r}, id of {len(event.event_id)} bytes: a name and {_ID_BYTES} bytes are needed"
         )
     if not (0 <= event.schema_version <= _LARGEST_VERSION and 0 <= event.format <= _LARGEST_FORMAT):
-        raise InvalidInput(f"a {event.type!r} of schema version {event.schema_version}, format {event.format}: too large")
+        raise InvalidInput(
+            f"a {event.type!r} of schema version {event.schema_version}, format {event.format}: too large"
+        )
     if event.occurred_at is not None and not -_LATEST <= event.occurred_at < _LATEST:
         raise InvalidInput(f"a {event.type!r} occurred at {event.occurred_at} µs: that is no moment")
     for text in (event.type, event.correlation_id, event.causation_id):

@@ -27,7 +27,12 @@ class Shape(Protocol):
 
     @property
     def table(self) -> str:
-        """The table it writes; statements of different tables may be run in any order among each other."""
+        """The table it writes."""
+        ...
+
+    @property
+    def alone(self) -> bool:
+        """It depends on no other table, so it may change places with statements that write others."""
         ...
 
 

@@ -59,7 +59,7 @@ class Handlers:
         handled = frozenset(self.classes)
         if narrowed_to is None:
             return Query((Alternative(types=handled),))
-        within = [(each, handled & each.types if each.types else handled) for each in narrowed_to.alternatives]
+        within = [(each, _handled_of(each, handled)) for each in narrowed_to.alternatives]
         alternatives = tuple(Alternative(each.categories, types, each.tags) for each, types in within if types)
         if not alternatives:
             raise InvalidInput(f"{self._processor!r} handles nothing of its query {narrowed_to!r}")
@@ -81,6 +81,13 @@ class Handlers:
         self.catch_all = handler
 
 
+def _handled_of(alternative: Alternative, handled: frozenset[type[Any]]) -> frozenset[str | type]:
+    """Stored names stay as they are: which class they stand for, if any, only the catalogue knows."""
+    if not alternative.types:
+        return frozenset(handled)
+    return frozenset(each for each in alternative.types if isinstance(each, str) or each in handled)
+
+
 def check_classes(processor: str, classes: Sequence[object]) -> None:
     """Raises InvalidInput unless these are classes, at least one."""
     if not classes or not all(isinstance(each, type) for each in classes):
@@ -91,7 +98,7 @@ class Registering:
     """`on`, `on_batch` and `on_any`, for whatever has handlers."""
 
     def __init__(self, processor: str) -> None:
-        self.handlers = Handlers(processor)
+        self.handlers: Handlers = Handlers(processor)
         self._processor = processor
 
     @overload

@@ -13,7 +13,7 @@ import msgspec
 from eventfold.commands.context import no_appends_inside
 from eventfold.domain.message import StoredEvent
 from eventfold.domain.query import Query
-from eventfold.errors import CheckpointAheadOfLog, Fenced, HandlerFailed, ProcessingError, ProcessorStopped
+from eventfold.errors import CheckpointAheadOfLog, Fenced, HandlerFailed, ProcessingError, ProcessorStopped, StoreError
 from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
 from eventfold.ports.event_store import EventSource
 from eventfold.ports.read_model import ReadModel
@@ -63,17 +63,16 @@ class Projection:
         serializer: Serializer,
         telemetry: Telemetry,
     ) -> None:
-        self.name = projector.name
+        self.name: str = projector.name
         self.query: Query = catalogue.resolve(projector.query)
         self.error: ProcessingError | None = None
-        self.progress = Bell()
+        self.progress: Bell = Bell()
         self._projector = projector
         self._source = source
         self._rows = rows
         self._decode = serializer.decode
         self._telemetry = telemetry
         self._handlers = projector.handlers
-        self._in_order = any(table.foreign_keys for table in projector.tables)
         self._checkpoint = BEGINNING
         self._seen = 0  # the end of the query, as far as anybody has looked
         self._running = False
@@ -164,7 +163,7 @@ class Projection:
         """All in one transaction; if that fails, each in its own: the culprit is named, what precedes it stays."""
         try:
             await self._transact(events)
-        except Fenced:
+        except (Fenced, StoreError):  # no event is to blame
             raise
         except Exception as error:
             if len(events) == 1:
@@ -174,14 +173,14 @@ class Projection:
         for event in events:
             try:
                 await self._transact([event])
-            except Fenced:
+            except (Fenced, StoreError):
                 raise
             except Exception as error:
                 raise self._failed(event, error) from error
 
     async def _transact(self, events: Sequence[StoredEvent]) -> None:
         last = events[-1]
-        async with asyncio.timeout(None) as timeout, View(self._rows, in_order=self._in_order, timeout=timeout) as view:
+        async with asyncio.timeout(None) as timeout, View(self._rows, timeout=timeout) as view:
             with no_appends_inside(self.name):
                 await self._dispatch(events, view)
             await view.commit(Move(self.name, self.position, last.position, last.event_id, self._checkpoint.epoch))
@@ -197,12 +196,13 @@ class Projection:
             kind = type(event)
             handler = batched.get(kind)
             if run_handler is not None and run_handler is not handler:
-                await _called(run_handler, run, view)
+                await _called_with_run(run_handler, catch_all, run, view)
                 run, run_handler = [], None
             if handler is not None:
                 run.append(recorded)
                 run_handler = handler
-            elif (handler := single.get(kind)) is not None:
+                continue
+            if (handler := single.get(kind)) is not None:
                 pending = handler(recorded, view)
                 if pending is not None:
                     await pending
@@ -211,7 +211,7 @@ class Projection:
                 if pending is not None:
                     await pending
         if run_handler is not None:
-            await _called(run_handler, run, view)
+            await _called_with_run(run_handler, catch_all, run, view)
 
     def _failed(self, event: StoredEvent, error: Exception) -> ProcessingError:
         """Which event, in words, and decoded if it can be."""
@@ -225,7 +225,13 @@ class Projection:
         return HandlerFailed(culprit, self.name, error, where)
 
 
-async def _called(handler: Handler, argument: Any, view: View) -> None:
-    pending = handler(argument, view)
+async def _called_with_run(handler: Handler, catch_all: Handler | None, run: Sequence[Any], view: View) -> None:
+    """The handler gets the run, then the one for every event gets its events, so that it comes last here too."""
+    pending = handler(run, view)
     if pending is not None:
         await pending
+    if catch_all is not None:
+        for recorded in run:
+            pending = catch_all(recorded, view)
+            if pending is not None:
+                await pending

@@ -43,7 +43,7 @@ class Projector(Registering):
             raise InvalidInput(f"projector {name!r}: version {version}; versions start at 1")
         super().__init__(name)
         self.name = name
-        self.tables = tuple(tables)
+        self.tables: tuple[Table, ...] = tuple(tables)
         self.version = version
         self._query = query
 

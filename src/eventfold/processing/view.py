@@ -25,19 +25,21 @@ class View:
     """
     The rows of one batch, in the making.
 
-    Writes are queued and sent together: rows for one statement become one round trip, in the order they came.
+    Writes are queued and sent together: rows for one statement become one round trip, in the order they came. Only
+    statements that depend on their own table alone change places with those of other tables.
     So an error of the database shows when the batch is flushed; the event that caused it is found and named.
     """
 
-    def __init__(self, rows: ReadModel, *, in_order: bool, timeout: asyncio.Timeout) -> None:
+    def __init__(self, rows: ReadModel, *, timeout: asyncio.Timeout) -> None:
         self._bind = rows.bind
         self._rows = rows
-        self._in_order = in_order
+        self._in_order = False
         self._timeout = timeout
         self._stack = AsyncExitStack()
         self._transaction: RowTransaction | None = None
         self._queues: dict[str, list[tuple[Shape, list[tuple[Any, ...]]]]] = {}
         self._over = False
+        self._broken: BaseException | None = None
 
     def write(self, statement: Writing, row: Params | None = None) -> None:
         """
@@ -51,6 +53,9 @@ class View:
         if self._over:
             raise InvalidInput("this view belonged to a batch that is over; write within the handler")
         shape, values = self._bind(statement, row)
+        if not (shape.alone or self._in_order):
+            self._queues = {"": self._drained()}
+            self._in_order = True
         queue = self._queues.setdefault("" if self._in_order else shape.table, [])
         if queue and (queue[-1][0] is shape or queue[-1][0].sql == shape.sql):
             queue[-1][1].append(values)
@@ -66,11 +71,18 @@ class View:
         if self._over:
             raise InvalidInput("this view belonged to a batch that is over; fetch within the handler")
         transaction = await self._begin()
-        return await transaction.fetch(self._drained(), select, params)
+        try:
+            return await transaction.fetch(self._drained(), select, params)
+        except BaseException as error:
+            self._broken = error  # rows that were queued before may be lost, even if the handler goes on
+            raise
 
     async def commit(self, move: Move) -> None:
         """Everything that was queued, and the checkpoint, in one transaction."""
+        if self._broken is not None:
+            raise self._broken
         transaction = await self._begin()
+        self._timeout.reschedule(None)  # from here it is the store that takes its time, and its answer is the truth
         self._over = True
         await transaction.commit(self._drained(), move)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -18,7 +20,8 @@ __all__ = ["Envelope", "Serializer"]
 
 E = TypeVar("E")
 
-_METADATA = msgspec.json.Encoder(order="deterministic")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not a backslash that is one itself
+_METADATA: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -42,6 +45,8 @@ def encode_metadata(metadata: Mapping[str, Any]) -> bytes | None:
         back = msgspec.json.decode(data)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise Unencodable("metadata", str(error)) from error
+    if _NUL.search(data):
+        raise Unencodable("metadata", f"{metadata!r} holds NUL, which not every store can keep")
     if back != metadata:
         raise Unencodable(
             "metadata", f"{metadata!r} would come back as {back!r}; use texts, numbers, lists and mappings"
@@ -159,18 +164,27 @@ class Serializer:
 
 def _tags(kind: EventType[Any], event: object) -> tuple[str, ...]:
     assert kind.tags is not None
-    given = kind.tags(event)
-    if isinstance(given, str):
-        raise InvalidInput(f"tags of {kind.name!r} gave the text {given!r}; give a list of texts")
-    tags = tuple(dict.fromkeys(given))
+    return _texts(kind.name, kind.tags(event))
+
+
+def _texts(name: str, given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        raise InvalidInput(f"tags of {name!r} gave {given!r}; give a list of texts")
+    tags: tuple[Any, ...] = tuple(dict.fromkeys(cast("Iterable[Any]", given)))
     if any(type(tag) is not str for tag in tags):
-        raise InvalidInput(f"tags of {kind.name!r} gave {tags!r}; a tag is a text such as 'email:a@b.c'")
+        raise InvalidInput(f"tags of {name!r} gave {tags!r}; a tag is a text such as 'email:a@b.c'")
     return tags
 
 
 def _occurred_at(kind: EventType[Any], event: object) -> int:
     assert kind.occurred_at is not None
     try:
-        return to_micros(kind.occurred_at(event))
+        return to_micros(_moment(kind, kind.occurred_at(event)))
     except ValueError as error:
         raise InvalidInput(f"occurred_at of {kind.name!r}: {error}") from error
+
+
+def _moment(kind: EventType[Any], given: object) -> datetime:
+    if not isinstance(given, datetime):
+        raise InvalidInput(f"occurred_at of {kind.name!r} gave {given!r}; give a datetime with a time zone")
+    return given

@@ -66,27 +66,40 @@ def given(
     return Given(subject, history)
 
 
+class _Unchanged:
+    """A copy of a state, to hold against the state later."""
+
+    def __init__(self, state: object) -> None:
+        self._before = copy.deepcopy(state)
+        self._by_value = copy.deepcopy(self._before) == self._before  # else nothing can be said
+
+    def check(self, state: object, what: str) -> None:
+        if self._by_value and self._before != state:
+            raise AssertionError(f"{what} changed the state it was given: {self._before!r} became {state!r}")
+
+
 class Given(Generic[C, S, E]):
     """A decider and its history."""
 
     def __init__(self, decider: Decider[C, S, E], history: Sequence[E]) -> None:
         self._decider = decider
+        unchanged = _Unchanged(decider.initial)
         self._state = fold(decider, history, decider.initial)
+        unchanged.check(decider.initial, "evolving on the history")
 
     def when(self, command: C) -> Decided[S, E]:
         """Let it decide. What it raises is kept for `then_rejects`."""
-        before = copy.deepcopy(self._state)
+        unchanged = _Unchanged(self._state)
+        rejection: Exception | None = None
+        events: tuple[E, ...] = ()
         try:
             events = tuple(self._decider.decide(command, self._state))
-        except Exception as rejection:
-            decided: Decided[S, E] = Decided(self._state, (), rejection)
-        else:
-            decided = Decided(fold(self._decider, events, self._state), events, None)
-        if before != self._state:
-            raise AssertionError(
-                f"deciding on {command!r} changed the state it was given: {before!r} became {self._state!r}"
-            )
-        return decided
+        except Exception as error:
+            rejection = error
+        unchanged.check(self._state, f"deciding on {command!r}")
+        state = fold(self._decider, events, self._state)
+        unchanged.check(self._state, f"evolving on {_listed(events)}")
+        return Decided(state, events, rejection)
 
     def then_state(self, expected: S) -> None:
         """The state after the history is this."""
@@ -157,7 +170,7 @@ class Projected:
         if unknown:
             raise InvalidInput(f"table {table.name!r} has no columns {sorted(unknown)}")
         found = [{name: value for name, value in row.items() if name in columns} for row in rows]
-        if _sorted(found) != _sorted([dict(row) for row in expected]):
+        if not _same_rows(found, [dict(row) for row in expected]):
             raise AssertionError(
                 f"expected rows in {table.name!r}\n  {_listed(expected)}\nbut there are\n  {_listed(found)}"
             )
@@ -188,5 +201,11 @@ def _listed(things: Sequence[object]) -> str:
     return "\n  ".join(map(repr, things)) or "none"
 
 
-def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: repr(sorted(row.items())))
+def _same_rows(some: list[dict[str, Any]], others: list[dict[str, Any]]) -> bool:
+    """In any order. Not by sorting: values may be equal and look different, as 1 and 1.0 do."""
+    left = list(others)
+    for row in some:
+        if row not in left:
+            return False
+        left.remove(row)
+    return not left

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -41,8 +42,9 @@ class JsonCodec:
     def encoder(self, kind: type[T]) -> Callable[[T], bytes]:
         decode = self.decoder(kind)
         name = kind.__name__
-        needs_a_look = _may_hold_the_unspeakable(kind)
-        by_value = kind.__eq__ is not object.__eq__
+        kinds = list(_kinds(kind))
+        needs_a_look = any(map(_may_hold_the_unspeakable, kinds))
+        same = _same if any(map(_compares_less_than_it_holds, kinds)) else operator.eq
 
         def encode(value: T) -> bytes:
             try:
@@ -50,14 +52,14 @@ class JsonCodec:
             except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
                 raise Unencodable(name, _reason(error)) from error
             if _NUL in data or needs_a_look:
-                fault = _fault(value, DEEPEST)
+                fault = _fault(value)
                 if fault is not None:
                     raise Unencodable(name, fault)
             try:
                 back = decode(data)
             except Undecodable as error:
                 raise Unencodable(name, f"it could not be read again: {error}") from error
-            if not (back == value if by_value else _ENCODER.encode(back) == data):
+            if not same(back, value):
                 raise Unencodable(name, f"{value!r} would come back as {back!r}")
             return data
 
@@ -81,8 +83,27 @@ class JsonCodec:
         return decode
 
 
-def _may_hold_the_unspeakable(kind: type[Any]) -> bool:
-    """Whether a value may hold what decoding alone does not catch: times without a zone, anything under Any."""
+def _kinds(kind: type[Any]) -> Iterator[Any]:
+    """The description of the class and of everything inside it, each class once; None for one that holds itself."""
+    pending: list[Any] = [msgspec.inspect.type_info(kind)]
+    seen: set[type] = set()
+    while pending:
+        info = pending.pop()
+        cls = getattr(info, "cls", None)
+        if cls is not None:
+            if cls in seen:
+                yield None
+                continue
+            seen.add(cls)
+        yield info
+        pending += [field.type for field in getattr(info, "fields", ())]
+        for inner in ("types", "item_types"):
+            pending += getattr(info, inner, None) or ()
+        pending += [each for part in ("item_type", "key_type", "value_type") if (each := getattr(info, part, None))]
+
+
+def _may_hold_the_unspeakable(info: object) -> bool:
+    """What decoding alone does not catch: times without a zone, anything under Any, nesting without end."""
     unsafe = (
         msgspec.inspect.AnyType,
         msgspec.inspect.DateTimeType,
@@ -90,55 +111,68 @@ def _may_hold_the_unspeakable(kind: type[Any]) -> bool:
         msgspec.inspect.DecimalType,
         msgspec.inspect.CustomType,
     )
-    pending: list[Any] = [msgspec.inspect.type_info(kind)]
-    seen: set[type] = set()
-    while pending:
-        info = pending.pop()
-        if isinstance(info, unsafe):
-            return True
-        cls = getattr(info, "cls", None)
-        if cls is not None:
-            if cls in seen:
-                return True  # a type that holds itself may nest without end
-            seen.add(cls)
-        pending += [field.type for field in getattr(info, "fields", ())]
-        for inner in ("types", "item_types"):
-            pending += getattr(info, inner, None) or ()
-        pending += [each for each in (getattr(info, part, None) for part in ("item_type", "key_type", "value_type")) if each]
-    return False
+    return info is None or isinstance(info, unsafe)
 
 
-def _fault(value: object, levels: int) -> str | None:
+def _compares_less_than_it_holds(info: object) -> bool:
+    """A class whose `==` does not look at every field, so that it proves nothing about what came back."""
+    cls: Any = getattr(info, "cls", object)
+    if not hasattr(cls, "__struct_fields__") and not _field_names(cls):
+        return False
+    fields = getattr(cls, "__dataclass_fields__", {}).values()
+    return cls.__eq__ is object.__eq__ or any(not field.compare for field in fields)
+
+
+def _field_names(owner: object) -> Sequence[str]:
+    """Of a dataclass, a Struct or an attrs class; empty for anything else."""
+    cls: Any = owner if isinstance(owner, type) else type(owner)
+    if issubclass(cls, msgspec.Struct):
+        return list(cls.__struct_fields__)
+    if dataclasses.is_dataclass(cls):
+        return [field.name for field in dataclasses.fields(cls)]
+    return [field.name for field in getattr(cls, "__attrs_attrs__", ())]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal in every field, whatever `==` of the classes makes of it."""
+    if type(one) is not type(other):
+        return isinstance(one, int | float) and isinstance(other, int | float) and one == other
+    if isinstance(one, list | tuple):
+        return len(other) == len(values := cast("Collection[Any]", one)) and all(map(_same, values, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in other)
+    if names := _field_names(one):
+        return all(_same(getattr(one, name), getattr(other, name)) for name in names)
+    return bool(one == other)
+
+
+def _fault(value: object, levels: int = DEEPEST) -> str | None:
     """What in this value no store can keep; None when there is nothing."""
     if levels < 0:
         return f"it is nested deeper than {DEEPEST} levels"
+    fault = None
+    parts: Iterable[object] = ()
     match value:
         case str():
-            return f"{value[:40]!r} holds NUL" if "\0" in value else None
+            fault = f"{value[:40]!r} holds NUL" if "\0" in value else None
         case bool() | None:
-            return None
+            pass
         case int():
-            return None if -_LARGEST_INT <= value < _LARGEST_INT else f"{value} has more than 64 bits; use Decimal"
+            fault = None if -_LARGEST_INT <= value < _LARGEST_INT else f"{value} has more than 64 bits; use Decimal"
         case float():
-            return None if math.isfinite(value) else f"{value} is no number"
+            fault = None if math.isfinite(value) else f"{value} is no number"
         case Decimal():
-            return None if value.is_finite() else f"{value} is no number"
+            fault = None if value.is_finite() else f"{value} is no number"
         case datetime() | time():
-            return None if value.tzinfo is not None else f"{value!r} has no time zone"
+            fault = f"{value!r} has no time zone" if value.tzinfo is None else None
         case Mapping():
-            strange = next((key for key in value if not isinstance(key, str)), None)
-            if strange is not None and type(strange) not in (int,):
-                return f"key {strange!r} is no text"
-            return next((f for part in value.items() for each in part if (f := _fault(each, levels - 1))), None)
+            mapping = cast("Mapping[object, object]", value)
+            parts = (each for item in mapping.items() for each in item)
         case list() | tuple() | set() | frozenset():
-            return next((f for each in value if (f := _fault(each, levels - 1))), None)
-        case msgspec.Struct():
-            return next((f for name in value.__struct_fields__ if (f := _fault(getattr(value, name), levels - 1))), None)
-        case _ if dataclasses.is_dataclass(value):
-            fields = (getattr(value, field.name) for field in dataclasses.fields(value))
-            return next((f for each in fields if (f := _fault(each, levels - 1))), None)
+            parts = cast("Collection[object]", value)
         case _:
-            return None
+            parts = (getattr(value, name) for name in _field_names(value))
+    return fault or next((fault for each in parts if (fault := _fault(each, levels - 1))), None)
 
 
 def _reason(error: BaseException) -> str:

@@ -81,6 +81,8 @@ class Compiled:
     row: RowMaker | None = field(default=None, compare=False, repr=False)
     table: str = ""
     """The table it writes; empty for a select."""
+    alone: bool = True
+    """It depends on no other table: neither reads one nor refers to one by a foreign key."""
 
 
 class _Slot(NamedTuple):
@@ -132,8 +134,8 @@ class Statements:
         values, lists = _values(shape.sql, key, names)
         sql, places = _places(shape.sql, values)
         bind = _binder(places, _defaults(shape.sql), lists)
-        table = "" if isinstance(statement, Select | CompoundSelect) else statement.table.description
-        compiled = Compiled(sql, bind, shape.columns, shape.row, table)
+        table, alone = _written(statement)
+        compiled = Compiled(sql, bind, shape.columns, shape.row, table, alone)
         if not lists:
             _remember(self._known, id(statement), (statement, given, compiled))
         return compiled
@@ -150,7 +152,7 @@ class Statements:
         elif shape.latest is None or shape.latest() is not statement:
             shape.latest = weakref.ref(statement)
             shape.rebuilt += 1
-            if shape.rebuilt == _PATIENCE + 1:
+            if shape.rebuilt == _PATIENCE + 1 and isinstance(statement, Insert | Update | Delete):
                 warnings.warn(
                     f"built {_PATIENCE + 1} times, build it once at module level, with bindparam: {shape.sql.string}",
                     StatementRebuilt,
@@ -179,6 +181,15 @@ class Statements:
 
 
 _ACCEPTED: Final = (Insert, Update, Delete, Select, CompoundSelect)
+
+
+def _written(statement: Statement) -> tuple[str, bool]:
+    """The table that is written, and whether no other one matters to that."""
+    if not isinstance(statement, Insert | Update | Delete):
+        return "", True
+    tables = {part for part in iterate(statement) if isinstance(part, Table)}
+    target: Any = statement.table
+    return target.description, tables <= {target} and not target.foreign_keys
 
 
 def _check_columns(statement: Insert | Update, names: Collection[str]) -> None:

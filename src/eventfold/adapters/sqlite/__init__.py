@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ async def open_sqlite(
         NotAStore, StoreTooNew, StoreNotMigrated, StoreUnavailable, StoreBusy, InvalidInput.
     """
     names = Names(prefix)
-    if not migrate and not Path(path).exists():
+    if not migrate and os.access(Path(path).parent, os.X_OK) and not Path(path).exists():  # noqa: ASYNC240 - opening blocks, once
         raise StoreNotMigrated(path, 0, latest_version())
     connection = open_writer(path, busy=busy, create=migrate)
     opened = [connection]

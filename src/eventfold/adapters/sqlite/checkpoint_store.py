@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
-import apsw
-
-from eventfold.adapters.sqlite.connection import speaking_our_errors
+from eventfold.adapters.sqlite.connection import Connection, speaking_our_errors
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.writer import Writer
 from eventfold.domain.message import to_micros
@@ -17,6 +14,8 @@ from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
 from eventfold.ports.clock import Clock
 
 __all__ = ["SqliteCheckpointStore"]
+
+T = TypeVar("T")
 
 CHECKPOINT: Final = """
 SELECT position, event_id, epoch FROM {checkpoints} WHERE processor = ? AND generation = 0 AND partition = 0
@@ -44,54 +43,50 @@ class SqliteCheckpointStore:
     The methods that end in `_within` belong to whoever holds that turn.
     """
 
-    def __init__(self, writer: Writer, reader: apsw.Connection | None, names: Names, path: str, clock: Clock) -> None:
+    def __init__(
+        self, writer: Writer, reader: Connection | None, names: Names, path: str, clock: Clock, *, busy: float = 0.0
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._path = path
         self._clock = clock
+        self._busy = busy
         self._checkpoint, self._checkpoints, self._set_out, self._advance, self._reset = map(
             names.fill, (CHECKPOINT, CHECKPOINTS, SET_OUT, ADVANCE, RESET)
         )
 
     async def checkpoint(self, processor: str) -> Checkpoint:
-        async with self._reading() as connection:
-            return self.checkpoint_within(connection, processor)
+        return await self._read(lambda connection: self.checkpoint_within(connection, processor))
 
     async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        async with self._reading() as connection:
-            return {name: Checkpoint(*rest) for name, *rest in connection.execute(self._checkpoints).fetchall()}
+        rows = await self._read(lambda connection: connection.execute(self._checkpoints).fetchall())
+        return {name: Checkpoint(*rest) for name, *rest in rows}
 
     async def advance(self, move: Move) -> None:
-        async with self._writing() as connection:
-            self.advance_within(connection, move)
+        await self._write(lambda connection: self.advance_within(connection, move))
 
     async def reset(self, processor: str) -> None:
-        async with self._writing() as connection:
-            self.reset_within(connection, processor)
+        await self._write(lambda connection: self.reset_within(connection, processor))
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[apsw.Connection]:
+    async def _read(self, function: Callable[[Connection], T]) -> T:
         if self._reader is None:
-            async with self._writing() as connection:
-                yield connection
-        else:
-            self._writer.refuse_if_unusable()
-            with speaking_our_errors(self._path):
-                yield self._reader
+            return await self._write(function)
+        self._writer.refuse_if_unusable()
+        with speaking_our_errors(self._path, self._busy):
+            return function(self._reader)
 
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[apsw.Connection]:
+    async def _write(self, function: Callable[[Connection], T], *, for_user: bool = False) -> T:
         async with self._writer.turn() as connection:
-            with speaking_our_errors(self._path):
-                yield connection
+            with speaking_our_errors(self._path, self._busy, for_user=for_user):
+                return await self._writer.work(lambda: function(connection), 1)
 
-    def checkpoint_within(self, connection: apsw.Connection, processor: str) -> Checkpoint:
+    def checkpoint_within(self, connection: Connection, processor: str) -> Checkpoint:
         row = connection.execute(self._checkpoint, (processor,)).fetchone()
         return BEGINNING if row is None else Checkpoint(*row)
 
-    def advance_within(self, connection: apsw.Connection, move: Move) -> None:
+    def advance_within(self, connection: Connection, move: Move) -> None:
         if move.position <= move.previous:
-            raise InvalidInput(f"processor {move.processor!r}: {move.position} does not lead forward from {move.previous}")
+            raise InvalidInput(f"{move.processor!r}: {move.position} does not lead forward from {move.previous}")
         now = to_micros(self._clock.now())
         step = (move.position, move.event_id, now, move.processor, move.previous, move.epoch)
         connection.execute(self._advance, step)
@@ -105,5 +100,5 @@ class SqliteCheckpointStore:
         actual = self.checkpoint_within(connection, move.processor)
         raise Fenced(move.processor, move.previous, actual.position, move.epoch)
 
-    def reset_within(self, connection: apsw.Connection, processor: str) -> None:
+    def reset_within(self, connection: Connection, processor: str) -> None:
         connection.execute(self._reset, (processor,))

@@ -115,14 +115,14 @@ def open_reader(path: str, *, busy: float) -> Connection:
 def _claim(path: str, *, create: bool) -> None:
     """Make the file with our permissions before SQLite makes it with the umask's."""
     file = Path(path)
-    if file.is_dir():
-        raise NotAStore(f"{path} is a folder; name a file in it, for example sqlite:///{path}/eventfold.db")
-    if not file.parent.is_dir():
-        raise StoreUnavailable(f"{path}: there is no folder {file.parent}; make it first")
-    if file.is_symlink():
-        raise StoreUnavailable(f"{path} is a symbolic link, and its log would lie elsewhere; name {file.resolve()}")
     flags = os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
     try:
+        if file.is_dir():
+            raise NotAStore(f"{path} is a folder; name a file in it, for example sqlite:///{path}/eventfold.db")
+        if not file.parent.is_dir():
+            raise StoreUnavailable(f"{path}: there is no folder {file.parent}; make it first")
+        if file.is_symlink():
+            raise StoreUnavailable(f"{path} is a symbolic link, its log would lie elsewhere; name {file.resolve()}")
         os.close(os.open(path, flags, _OWNER_ONLY))
     except OSError as error:
         remedy = "see that the file and its folder belong to this user, on a disk that is mounted for writing"
@@ -152,7 +152,11 @@ def translated(error: apsw.Error, path: str, busy: float = 0.0, *, for_user: boo
         case apsw.ReadOnlyError() | apsw.PermissionsError() | apsw.AuthError():
             return StoreUnavailable(f"{path} cannot be written: {error}; see that it belongs to this user")
         case apsw.SQLError() | apsw.TooBigError() | apsw.MismatchError() | apsw.RangeError() | apsw.ConstraintError():
-            return InvalidInput(str(error)) if for_user else StoreError(f"{path}: the tables are not as they were: {error}")
+            return (
+                InvalidInput(str(error))
+                if for_user
+                else StoreError(f"{path}: the tables are not as they were: {error}")
+            )
         case apsw.IOError() | apsw.CantOpenError():
             return StoreUnavailable(f"{path}: the disk does not answer ({error}); see that it is mounted and sound")
         case _:

@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
 
-import apsw
 import msgspec
 
-from eventfold.adapters.sqlite.connection import speaking_our_errors
+from eventfold.adapters.sqlite.connection import Connection, speaking_our_errors
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.writer import Writer
 from eventfold.domain.message import StoredEvent, Stream
 from eventfold.domain.query import Alternative, Query
-from eventfold.errors import InvalidInput
-from eventfold.ports.event_store import Append, Appended, Fact, StreamInfo, checked
-from eventfold.ports.subscription import PAGE, Batch, Bell, catch_up_then_live
+from eventfold.ports.event_store import Append, Appended, Fact, StreamInfo, checked, checked_query
+from eventfold.ports.subscription import PAGE, Batch, catch_up_then_live
 
 __all__ = ["SqliteEventStore"]
 
-COLUMNS: Final = """position, category, id, version, event_id, type, coalesce(schema_version, 0), format, correlation_id,
-       causation_id, tags, occurred_at, recorded_at, metadata, data"""
-READ = f"SELECT {COLUMNS} FROM {{events}} WHERE category = ? AND id = ? AND version > ? ORDER BY version LIMIT ?"
-READ_BACKWARDS = f"""
-SELECT {COLUMNS} FROM {{events}} WHERE category = ? AND id = ? AND version > ? AND version < ?
-ORDER BY version DESC LIMIT ?
-"""
-LOAD = """
+EVENTS: Final = """
+SELECT position, category, id, version, event_id, type, coalesce(schema_version, 0), format, correlation_id,
+       causation_id, tags, occurred_at, recorded_at, metadata, data
+FROM {events} WHERE """
+READ: Final = EVENTS + "category = ? AND id = ? AND version > ? ORDER BY version LIMIT ?"
+READ_BACKWARDS: Final = EVENTS + "category = ? AND id = ? AND version > ? AND version < ? ORDER BY version DESC LIMIT ?"
+LOAD: Final = """
 SELECT version, position, type, coalesce(schema_version, 0), format, data FROM {events}
 WHERE category = ? AND id = ? AND version > ? AND version <= ? ORDER BY version LIMIT ?
 """
-HEAD_OF_LOG = "SELECT max(position) FROM {events}"
-STREAMS = """
+HEAD_OF_LOG: Final = "SELECT max(position) FROM {events}"
+STREAMS: Final = """
 SELECT category, id, max(version), max(position), recorded_at FROM {events}
 WHERE (category, id) > (?, ?) AND category <= ? GROUP BY category, id ORDER BY category, id LIMIT ?
 """
-_TAGS: Final = 10  # the place of the tags in COLUMNS
+_EVERYTHING: Final = Query.all()
+_TAGS: Final = 10  # the places of what is not ready to be handed over
+_TEXTS: Final = (13, 14)
 _UNENDING: Final = 2**62
 _BEYOND_ANY_CATEGORY: Final = "\U0010ffff"
 
@@ -46,20 +45,19 @@ _BEYOND_ANY_CATEGORY: Final = "\U0010ffff"
 class SqliteEventStore:
     """An event store in a file. One process writes; any may read."""
 
-    def __init__(self, writer: Writer, reader: apsw.Connection, names: Names, path: str) -> None:
+    def __init__(self, writer: Writer, reader: Connection, names: Names, path: str) -> None:
         self._writer = writer
         self._reader = reader
         self._names = names
         self._path = path
-        self._bell = Bell()
+        self._bell = writer.bell
         self._read, self._read_backwards, self._load, self._head_of_log, self._streams = map(
             names.fill, (READ, READ_BACKWARDS, LOAD, HEAD_OF_LOG, STREAMS)
         )
 
     async def append(self, *appends: Append) -> Appended:
-        appended = await self._writer.append(appends, checked(appends))
-        self._bell.ring()
-        return appended
+        self._writer.refuse_if_unusable()
+        return await self._writer.append(appends, checked(appends))
 
     # ------------------------------------------------------------------ one stream
 
@@ -84,6 +82,7 @@ class SqliteEventStore:
             await asyncio.sleep(0)
 
     async def load(self, stream: Stream, *, after: int = 0, upto: int | None = None) -> AsyncIterator[Sequence[Fact]]:
+        stream = Stream.of(*stream)
         last = _UNENDING if upto is None else upto
         while True:
             facts: list[Fact] = self._select(self._load, (*stream, after, last, PAGE))
@@ -115,6 +114,7 @@ class SqliteEventStore:
     async def read_all(
         self, query: Query, *, after: int = 0, upto: int | None = None, limit: int | None = None
     ) -> AsyncIterator[StoredEvent]:
+        checked_query(query)
         left = _UNENDING if limit is None else limit
         while left > 0:
             size = min(PAGE, left)
@@ -127,17 +127,18 @@ class SqliteEventStore:
             after = events[-1].position
             await asyncio.sleep(0)
 
-    async def head(self, query: Query = Query.all()) -> int:
+    async def head(self, query: Query = _EVERYTHING) -> int:
+        condition, values = _condition(checked_query(query))
         if query.unrestricted:
             return self._head()
-        condition, values = _condition(query)
-        sql = f"SELECT position FROM {{events}} WHERE {condition} ORDER BY position DESC LIMIT 1"  # noqa: S608 - fixed fragments
+        sql = f"SELECT position FROM {{events}} WHERE {condition} ORDER BY position DESC LIMIT 1"  # noqa: S608 - fixed words
         rows = self._select(self._names.fill(sql), values)
         return rows[0][0] if rows else 0
 
     @asynccontextmanager
-    async def subscribe(self, query: Query, *, after: int) -> AsyncIterator[AsyncIterator[Batch]]:
+    async def subscribe(self, query: Query, *, after: int) -> AsyncGenerator[AsyncIterator[Batch]]:
         self._writer.refuse_if_unusable()
+        checked_query(query)
 
         async def page(position: int) -> tuple[Sequence[StoredEvent], int]:
             head = self._head()  # first: what is committed later belongs to the next page
@@ -154,31 +155,28 @@ class SqliteEventStore:
 
     def _page(self, query: Query, after: int, upto: int, size: int) -> list[StoredEvent]:
         condition, values = _condition(query)
-        sql = (
-            f"SELECT {COLUMNS} FROM {{events}} WHERE position > ? AND position <= ? AND {condition} "  # noqa: S608 - fixed fragments
-            "ORDER BY position LIMIT ?"
-        )
+        sql = f"{EVENTS}position > ? AND position <= ? AND {condition} ORDER BY position LIMIT ?"
         return [_stored(row) for row in self._select(self._names.fill(sql), (after, upto, *values, size))]
 
     def _select(self, sql: str, values: Sequence[Any]) -> list[Any]:
         """On the loop, in one go: no cursor outlives it, so no reader ever holds the write-ahead log back."""
         self._writer.refuse_if_unusable()
+        values = [max(-1, min(each, _UNENDING)) if isinstance(each, int) else each for each in values]
         with speaking_our_errors(self._path):
-            return self._reader.execute(sql, tuple(values)).fetchall()
+            return self._reader.execute(sql, values).fetchall()
 
     async def close(self) -> None:
         self._bell.close()
         await self._writer.close()
-        self._reader.close()
+        if not self._writer.forked:
+            self._reader.close()
 
 
 def _stored(row: tuple[Any, ...]) -> StoredEvent:
-    if row[_TAGS] is None and row[13] is None and type(row[14]) is not str:
-        return StoredEvent(*row)
     fields = list(row)
     if row[_TAGS] is not None:
         fields[_TAGS] = tuple(msgspec.json.decode(row[_TAGS]))
-    for text in (13, 14):
+    for text in _TEXTS:
         if isinstance(row[text], str):
             fields[text] = row[text].encode()
     return StoredEvent(*fields)
@@ -190,6 +188,8 @@ def _condition(query: Query) -> tuple[str, tuple[str, ...]]:
     if query.unrestricted:
         return "1", ()
     parts = [_alternative(each) for each in query.alternatives]
+    if not parts:
+        return "0", ()
     return f"({' OR '.join(sql for sql, _ in parts)})", tuple(value for _, values in parts for value in values)
 
 
@@ -198,9 +198,7 @@ def _alternative(alternative: Alternative) -> tuple[str, tuple[str, ...]]:
     values: list[str] = []
     for column, allowed in (("category", alternative.categories), ("type", alternative.types)):
         if allowed:
-            names = sorted(each for each in allowed if isinstance(each, str))
-            if len(names) < len(allowed):
-                raise InvalidInput(f"{alternative!r} holds classes; a store knows stored names only, resolve the query first")
+            names = sorted(map(str, allowed))
             parts.append(f"{column} IN ({', '.join('?' * len(names))})")
             values += names
     for tag in sorted(alternative.tags):

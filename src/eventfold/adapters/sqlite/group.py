@@ -9,36 +9,36 @@ for each append, so that one conflict never harms its neighbours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import apsw
 import msgspec
 
-from eventfold.adapters.sqlite.connection import translated
+from eventfold.adapters.sqlite.connection import Connection, translated
 from eventfold.adapters.sqlite.names import Names
 from eventfold.domain.message import NO_STREAM, NewEvent, Stream, to_micros
 from eventfold.errors import AppendOutcomeUnknown, ConcurrencyConflict, EventfoldError, EventIdConflict
 from eventfold.ports.clock import Clock
 from eventfold.ports.event_store import Append, Appended, AppendedStream, Expect
 
-__all__ = ["GroupCommit", "Outcome"]
+__all__ = ["GroupCommit", "Job", "Outcome"]
 
-Outcome: TypeAlias = Appended | EventfoldError
+Outcome: TypeAlias = Appended | Exception
 Job: TypeAlias = tuple[Append, ...]
 
 _KNOWN_HEADS: Final = 50_000
 """Streams whose head is kept in memory; all are forgotten at once when there are more."""
 
-HEAD = "SELECT version FROM {events} WHERE category = ? AND id = ? ORDER BY version DESC LIMIT 1"
-LAST_POSITION = "SELECT seq FROM sqlite_sequence WHERE name = ?"
-INSERT_EVENT = """
+HEAD: Final = "SELECT version FROM {events} WHERE category = ? AND id = ? ORDER BY version DESC LIMIT 1"
+LAST_POSITION: Final = "SELECT seq FROM sqlite_sequence WHERE name = ?"
+INSERT_EVENT: Final = """
 INSERT INTO {events} (position, category, id, version, event_id, type, schema_version, format, correlation_id,
                       causation_id, tags, occurred_at, recorded_at, metadata, data)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-INSERT_TAG = "INSERT INTO {event_tags} (tag, position, type) VALUES (?, ?, ?)"
-BY_EVENT_ID = """
+INSERT_TAG: Final = "INSERT INTO {event_tags} (tag, position, type) VALUES (?, ?, ?)"
+BY_EVENT_ID: Final = """
 SELECT position, category, id, version, type, schema_version, data, recorded_at FROM {events} WHERE event_id = ?
 """
 
@@ -50,7 +50,7 @@ class _Repeated(Exception):
 class GroupCommit:
     """Runs groups of appends on a connection that is in nobody else's hands meanwhile."""
 
-    def __init__(self, connection: apsw.Connection, names: Names, path: str, clock: Clock) -> None:
+    def __init__(self, connection: Connection, names: Names, path: str, clock: Clock, *, busy: float = 0.0) -> None:
         self._execute = connection.execute
         self._executemany = connection.executemany
         self._connection = connection
@@ -64,56 +64,70 @@ class GroupCommit:
         self._heads: dict[Stream, int] = {}
         self._position = 0
         self._data_version: int | None = None
-        self._committing = False
+        self._busy = busy
+        self._doing: Literal["begin", "write", "commit"] = "begin"
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """
         Store the group; an outcome per job, in order. Nothing is acknowledged before COMMIT has returned.
 
-        When the group as a whole fails, nothing of it is stored and its members are tried one by one.
+        When the group fails because of what is in it, nothing of it is stored and its members are tried one by one.
         """
         try:
             return self._one_transaction(jobs)
-        except apsw.Error as error:
-            self._roll_back()
-            if len(jobs) > 1:
+        except Exception as error:  # whatever it is, no transaction stays open and everybody gets an answer
+            doing = self._doing
+            lost = self._roll_back()
+            theirs = doing == "write" or isinstance(error, apsw.FullError)
+            if theirs and len(jobs) > 1 and lost is None:
                 return [outcome for job in jobs for outcome in self.run([job])]
-            return [self._judged(jobs[0], error)]
+            return [self._judged(job, error, doing) for job in jobs]
         except BaseException:
             self._roll_back()
             raise
 
     def _one_transaction(self, jobs: Sequence[Job]) -> list[Outcome]:
-        self._committing = False
-        self._execute("BEGIN IMMEDIATE")
+        self._begin()
         try:
             outcomes = self._fast(jobs)
         except (apsw.ConstraintError, _Repeated):
-            self._roll_back()
-            self._execute("BEGIN IMMEDIATE")
+            if lost := self._roll_back():
+                raise lost from None
+            self._begin()
             outcomes = self._careful(jobs)
-        self._committing = True
+        self._doing = "commit"
         self._execute("COMMIT")
         return outcomes
 
-    def _roll_back(self) -> None:
+    def _begin(self) -> None:
+        self._doing = "begin"
+        self._execute("BEGIN IMMEDIATE")
+        self._doing = "write"
+
+    def _roll_back(self) -> apsw.Error | None:
         """SQLite may have dropped the transaction by itself (a full disk does that), so look first."""
         self._heads.clear()
         self._data_version = None
-        if self._connection.in_transaction:
-            self._execute("ROLLBACK")
+        try:
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK")
+        except apsw.Error as error:
+            return error
+        return None
 
-    def _judged(self, job: Job, error: apsw.Error) -> EventfoldError:
+    def _judged(self, job: Job, error: Exception, doing: str) -> Exception:
         """
-        What a failed transaction of one job means: nothing is stored, but for an I/O error from COMMIT.
+        What a failed transaction means for one of its jobs: nothing is stored, but for an I/O error from COMMIT.
 
         Its frames may lie in the write-ahead log and come back when that is recovered, or be overwritten by the
         next commit. Only a repetition with the same ids can tell.
         """
-        if self._committing and isinstance(error, apsw.IOError):
+        if not isinstance(error, apsw.Error):
+            return error
+        if doing == "commit" and isinstance(error, apsw.IOError):
             ids = [UUID(bytes=event.event_id) for append in job for event in append.events]
             return AppendOutcomeUnknown(ids, f"{self._path}: the disk failed during the commit ({error})")
-        return translated(error, self._path)
+        return translated(error, self._path, self._busy)
 
     # ------------------------------------------------------------------ the fast way
 
@@ -143,7 +157,7 @@ class GroupCommit:
                     rows.append(_row(position, append.stream, version, event, recorded_at))
                     ids.add(event.event_id)
                     if event.tags:
-                        tags += [(tag, position, event.type) for tag in event.tags]
+                        tags += [(tag, position, event.type) for tag in dict.fromkeys(event.tags)]
                 changed[append.stream] = version
                 places.append(AppendedStream(append.stream, version, tuple(range(first, position + 1)), recorded_at))
             outcomes.append(Appended(tuple(places)))
@@ -186,12 +200,14 @@ class GroupCommit:
             else:
                 fits = actual == expect
             if not fits:
-                return ConcurrencyConflict(append.stream, expect.value if isinstance(expect, Expect) else expect, actual)
+                wanted = expect.value if isinstance(expect, Expect) else expect
+                return ConcurrencyConflict(append.stream, wanted, actual)
         return None
 
     def _stored_before(self, job: Job, in_this_group: set[bytes]) -> bool:
         return any(
-            event.event_id in in_this_group or self._execute(self._by_event_id, (event.event_id,)).fetchone() is not None
+            event.event_id in in_this_group
+            or self._execute(self._by_event_id, (event.event_id,)).fetchone() is not None
             for append in job
             for event in append.events
         )
@@ -227,10 +243,12 @@ class GroupCommit:
             return None
         for (stream, event), stored in zip(events, known, strict=True):
             if stored is None:
-                raise EventIdConflict(UUID(bytes=event.event_id), "it is unknown, but other ids of this append are stored")
+                why = "it is unknown, but other ids of this append are stored"
+                raise EventIdConflict(UUID(bytes=event.event_id), why)
             content = (Stream(stored[1], stored[2]), stored[4], stored[5] or 0, _as_bytes(stored[6]))
             if content != (stream, event.type, event.schema_version, event.data):
-                raise EventIdConflict(UUID(bytes=event.event_id), f"it is stored at position {stored[0]} as something else")
+                why = f"it is stored at position {stored[0]} as something else"
+                raise EventIdConflict(UUID(bytes=event.event_id), why)
         return self._originals(job, known)
 
     def _originals(self, job: Job, stored: Sequence[Any]) -> Appended:
@@ -244,7 +262,7 @@ class GroupCommit:
 
     def _stored_now(self, job: Job) -> Appended:
         (outcome,) = self._fast([job])
-        if isinstance(outcome, EventfoldError):
+        if isinstance(outcome, Exception):
             raise outcome
         return outcome
 

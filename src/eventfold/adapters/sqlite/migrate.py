@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import apsw
@@ -16,12 +16,15 @@ from eventfold.errors import NotAStore, StoreNotMigrated, StoreTooNew
 
 __all__ = ["bring_up_to_date", "found_version", "latest_version"]
 
+NAMES: Final = r"""
+SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+"""
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
 
 
 @cache
 def _migrations() -> dict[int, str]:
-    folder = resources.files(__package__) / "migrations"
+    folder = resources.files(__name__.rpartition(".")[0]) / "migrations"
     found = ((_FILE.fullmatch(file.name), file) for file in folder.iterdir())
     return dict(sorted((int(match[1]), file.read_text("utf-8")) for match, file in found if match))
 
@@ -66,7 +69,7 @@ def bring_up_to_date(connection: Connection, names: Names, path: str, *, now: in
 
 
 def _recorded_version(connection: Connection, names: Names, path: str) -> int:
-    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall()
+    rows = connection.execute(NAMES).fetchall()
     ours = sorted(name for (name,) in rows if names.is_ours(name))
     if not ours:
         return 0

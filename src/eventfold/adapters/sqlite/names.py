@@ -11,6 +11,7 @@ __all__ = ["Names"]
 
 _IDENTIFIER: Final = re.compile(r"[a-z_][a-z0-9_]{0,31}|")
 
+_SQLITES_OWN: Final = "sqlite_"
 _OURS: Final = (
     "events",
     "events_category",
@@ -42,7 +43,9 @@ class Names:
 
     def __init__(self, prefix: str = "") -> None:
         if not _IDENTIFIER.fullmatch(prefix):
-            raise InvalidInput(f"prefix {prefix!r}: lower-case letters, digits and '_' only, no digit first, at most 32")
+            raise InvalidInput(f"prefix {prefix!r}: lower-case letters, digits, '_', no digit first, at most 32")
+        if prefix.startswith(_SQLITES_OWN):
+            raise InvalidInput(f"prefix {prefix!r}: SQLite keeps {_SQLITES_OWN} for itself")
         self.prefix = prefix
         self._ours = {prefix + name for name in _OURS}
         self._quoted = {name: f'"{prefix}{name}"' for name in _OURS}
@@ -54,5 +57,5 @@ class Names:
         return statement.format_map(self._quoted)
 
     def is_ours(self, table: str) -> bool:
-        """SQLite does not tell upper from lower case in names."""
-        return table.lower() in self._ours
+        """Or SQLite's; it does not tell upper from lower case in names."""
+        return table.lower() in self._ours or table.lower().startswith(_SQLITES_OWN)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import apsw
 import apsw.ext
 
 from eventfold.adapters.sql import Statements, ddl_create, ddl_drop, sqlite_dialect
 from eventfold.adapters.sqlite.checkpoint_store import SqliteCheckpointStore
-from eventfold.adapters.sqlite.connection import speaking_our_errors
+from eventfold.adapters.sqlite.connection import IN_MEMORY, Connection, speaking_our_errors
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.writer import Writer
 from eventfold.domain.message import to_micros
-from eventfold.errors import InvalidInput, StoreFull, UnsupportedStatement
+from eventfold.errors import InvalidInput, StoreClosed, UnsupportedStatement
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.clock import Clock
 from eventfold.ports.read_model import Bound, Params, RowTransaction, Writes
@@ -36,9 +35,11 @@ T = TypeVar("T")
 RECORDED_VERSION: Final = "SELECT code_version FROM {processors} WHERE name = ?"
 RECORD_VERSION: Final = """
 INSERT INTO {processors} (name, kind, code_version, updated_at) VALUES (?, 'projector', ?, ?)
-ON CONFLICT (name) DO UPDATE SET code_version = excluded.code_version, last_error = NULL, updated_at = excluded.updated_at
+ON CONFLICT (name) DO UPDATE
+SET code_version = excluded.code_version, last_error = NULL, updated_at = excluded.updated_at
 """
 NOTE_ERROR: Final = "UPDATE {processors} SET last_error = ?, updated_at = ? WHERE name = ?"
+query_info: Final[Callable[[Any, str], apsw.ext.QueryDetails]] = cast("Any", apsw.ext).query_info
 _NO_PARAMS: Final[Params] = {}
 
 
@@ -50,9 +51,17 @@ class SqliteReadModel(SqliteCheckpointStore):
     """
 
     def __init__(
-        self, writer: Writer, reader: apsw.Connection | None, names: Names, path: str, clock: Clock, *, queries: apsw.Connection | None
+        self,
+        writer: Writer,
+        reader: Connection | None,
+        names: Names,
+        path: str,
+        clock: Clock,
+        *,
+        queries: Connection | None,
+        busy: float = 0.0,
     ) -> None:
-        super().__init__(writer, reader, names, path, clock)
+        super().__init__(writer, reader, names, path, clock, busy=busy)
         self._names = names
         self._queries = queries
         self._queries_lock = threading.Lock()
@@ -63,15 +72,18 @@ class SqliteReadModel(SqliteCheckpointStore):
 
     async def prepare(self, processor: str, *, version: int, tables: Sequence[Table]) -> Checkpoint:
         for table in tables:
-            if self._names.is_ours(table.name):
-                raise InvalidInput(f"projector {processor!r}: {table.name!r} is a table of Eventfold; choose another name")
+            self._refuse_our_own(table.name)
         creates = [statement for table in tables for statement in ddl_create(table, self._dialect)]
         drops = [statement for table in reversed(tables) for statement in ddl_drop(table, self._dialect)]
-        async with self._writing() as connection:
-            return _in_transaction(connection, partial(self._prepare, processor, version, creates, drops))
+        work = partial(self._prepare, processor, version, creates, drops)
+        return await self._write(lambda connection: _in_transaction(connection, work), for_user=True)
+
+    def _refuse_our_own(self, table: str) -> None:
+        if self._names.is_ours(table):
+            raise InvalidInput(f"{table!r} is a table of Eventfold, which no projector writes; choose another name")
 
     def _prepare(
-        self, processor: str, version: int, creates: Sequence[str], drops: Sequence[str], connection: apsw.Connection
+        self, processor: str, version: int, creates: Sequence[str], drops: Sequence[str], connection: Connection
     ) -> Checkpoint:
         recorded = connection.execute(self._names.fill(RECORDED_VERSION), (processor,)).get
         if recorded is not None and recorded > version:
@@ -90,9 +102,9 @@ class SqliteReadModel(SqliteCheckpointStore):
         return self.checkpoint_within(connection, processor)
 
     async def note_error(self, processor: str, error: str | None) -> None:
-        async with self._writing() as connection:
-            now = to_micros(self._clock.now())
-            connection.execute(self._names.fill(NOTE_ERROR), (error, now, processor))
+        values = (error, to_micros(self._clock.now()), processor)
+        statement = self._names.fill(NOTE_ERROR)
+        await self._write(lambda connection: connection.execute(statement, values))
 
     # --------------------------------------------------------------------- writing
 
@@ -101,38 +113,39 @@ class SqliteReadModel(SqliteCheckpointStore):
         compiled = self._statements.find(statement, values)
         if not compiled.table:
             raise UnsupportedStatement("write() takes insert, update and delete; read with await view.fetch(select)")
+        self._refuse_our_own(compiled.table)
         return compiled, compiled.bind(values)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[RowTransaction]:
+    async def transaction(self) -> AsyncGenerator[RowTransaction]:
         async with self._writer.turn() as connection:
+            transaction = _OpenTransaction(self, connection)
             try:
-                yield _OpenTransaction(self, connection)
+                yield transaction
             finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                transaction.end()
 
-    async def _work(self, function: Callable[[], T], rows: int) -> T:
-        with speaking_our_errors(self._path):
+    async def work(self, function: Callable[[], T], rows: int) -> T:
+        """For the holder of the turn: this many rows, and errors in our words."""
+        with speaking_our_errors(self._path, self._busy, for_user=True):
             return await self._writer.work(function, rows)
 
     # --------------------------------------------------------------------- reading
 
     async def query(self, select: SelectBase, params: Params | None = None) -> list[tuple[Any, ...]]:
-        if self._queries is None:
-            async with self._writing() as connection:
-                return self._fetch(connection, select, params)
-        self._writer.refuse_if_unusable()
-        sql, values, make = self._prepared(select, params)
-        rows = await asyncio.to_thread(self._run_query, sql, values)
+        sql, values, make = self.prepared(select, params)
+        if self._path == IN_MEMORY:
+            rows = await self._write(lambda connection: connection.execute(sql, values).fetchall(), for_user=True)
+        else:
+            self._writer.refuse_if_unusable()
+            rows = await asyncio.to_thread(self._run_query, sql, values)
         return [make(row) for row in rows]
 
     def _run_query(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
-        assert self._queries is not None
-        with self._queries_lock, speaking_our_errors(self._path):
-            return self._queries.execute(sql, values).fetchall()
+        with self._reading() as queries:
+            return queries.execute(sql, values).fetchall()
 
-    def _prepared(
+    def prepared(
         self, select: SelectBase, params: Params | None
     ) -> tuple[str, tuple[Any, ...], Callable[[Sequence[Any]], tuple[Any, ...]]]:
         values = params or _NO_PARAMS
@@ -141,57 +154,82 @@ class SqliteReadModel(SqliteCheckpointStore):
             raise UnsupportedStatement("a query takes a select; rows are written by projectors, with view.write()")
         return compiled.sql, compiled.bind(values), compiled.row
 
-    def _fetch(self, connection: apsw.Connection, select: SelectBase, params: Params | None) -> list[tuple[Any, ...]]:
-        sql, values, make = self._prepared(select, params)
-        return [make(row) for row in connection.execute(sql, values).fetchall()]
-
     async def query_text(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        if self._queries is None:
+        if self._path == IN_MEMORY:
             raise UnsupportedStatement("a store in memory has no SQL for people; open a file")
         self._writer.refuse_if_unusable()
         return await asyncio.to_thread(self._run_text, sql)
 
     def _run_text(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        assert self._queries is not None
-        with self._queries_lock, speaking_our_errors(self._path):
-            details = apsw.ext.query_info(self._queries, sql)
-            if not details.is_readonly or details.query_remaining:
+        with self._reading() as queries:
+            details = query_info(queries, sql)
+            if not details.is_readonly or details.query_remaining or not details.first_query.strip():
                 raise InvalidInput("one statement that only reads, please: SELECT … (events are never changed by SQL)")
-            cursor = self._queries.execute(sql)
-            columns = tuple(column[0] for column in cursor.get_description()) if details.description else ()
-            return columns, cursor.fetchall()
+            columns = tuple(column[0] for column in details.description or ())
+            return columns, queries.execute(sql).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Generator[Connection]:
+        """In a thread of its own, one query at a time."""
+        with self._queries_lock:
+            if self._queries is None:
+                raise StoreClosed
+            with speaking_our_errors(self._path, self._busy, for_user=True):
+                yield self._queries
 
     async def close(self) -> None:
         await self._writer.close()
-        if self._queries is not None:
-            self._queries.close()
+        if not self._writer.forked:
+            await asyncio.to_thread(self._close_queries)
+
+    def _close_queries(self) -> None:
+        with self._queries_lock:
+            if self._queries is not None:
+                self._queries.close()
+                self._queries = None
 
 
 class _OpenTransaction:
-    """Begins with the first statement, so that a transaction that does nothing costs nothing."""
+    """
+    Begins with the first statement, so that a transaction that does nothing costs nothing.
 
-    def __init__(self, rows: SqliteReadModel, connection: apsw.Connection) -> None:
+    An error ends it at once: half of a batch must not be committed by somebody who caught the error.
+    """
+
+    def __init__(self, rows: SqliteReadModel, connection: Connection) -> None:
         self._rows = rows
         self._connection = connection
+        self._over: BaseException | None = None
 
     async def fetch(self, writes: Writes, select: SelectBase, params: Params | None) -> list[tuple[Any, ...]]:
+        sql, values, make = self._rows.prepared(select, params)
+
         def run() -> list[tuple[Any, ...]]:
             self._write(writes)
-            return self._rows._fetch(self._connection, select, params)  # noqa: SLF001 - one module, one idea
+            return self._connection.execute(sql, values).fetchall()
 
-        return await self._rows._work(run, _size(writes))  # noqa: SLF001
+        return [make(row) for row in await self._work(run, writes)]
 
     async def commit(self, writes: Writes, move: Move | None) -> None:
         def run() -> None:
-            try:
-                self._write(writes)
-                if move is not None:
-                    self._rows.advance_within(self._connection, move)
+            self._write(writes)
+            if move is not None:
+                self._rows.advance_within(self._connection, move)
+            if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
-            except apsw.FullError as error:
-                raise StoreFull(f"{error}: no room left for the rows of a projection; free space") from error
 
-        await self._rows._work(run, _size(writes))  # noqa: SLF001
+        await self._work(run, writes)
+        self._over = InvalidInput("this transaction is over; open another one")
+
+    async def _work(self, run: Callable[[], T], writes: Writes) -> T:
+        if self._over is not None:
+            raise self._over
+        try:
+            return await self._rows.work(run, sum(len(rows) for _, rows in writes))
+        except BaseException as error:
+            self._over = error
+            self._roll_back()
+            raise
 
     def _write(self, writes: Writes) -> None:
         if not self._connection.in_transaction:
@@ -199,12 +237,16 @@ class _OpenTransaction:
         for shape, rows in writes:
             self._connection.executemany(shape.sql, rows)
 
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
-def _size(writes: Writes) -> int:
-    return sum(len(rows) for _, rows in writes)
+    def end(self) -> None:
+        self._over = self._over or InvalidInput("this transaction is over; open another one")
+        self._roll_back()
 
 
-def _in_transaction(connection: apsw.Connection, function: Callable[[apsw.Connection], T]) -> T:
+def _in_transaction(connection: Connection, function: Callable[[Connection], T]) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
         result = function(connection)

@@ -11,17 +11,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import perf_counter
 from typing import Final, Literal, TypeVar
 
-import apsw
-
+from eventfold.adapters.sqlite.connection import Connection
 from eventfold.adapters.sqlite.group import GroupCommit, Job, Outcome
-from eventfold.errors import EventfoldError, StoreClosed, StoreUsedAfterFork
+from eventfold.errors import StoreClosed, StoreError, StoreUsedAfterFork
 from eventfold.ports.event_store import Appended
+from eventfold.ports.subscription import Bell
 
 __all__ = ["Placement", "Writer"]
 
@@ -49,7 +49,7 @@ class Writer:
     Appends that come while it is busy form the next group. Groups and projections take turns, so neither starves.
     """
 
-    def __init__(self, connection: apsw.Connection, group_commit: GroupCommit, *, placement: Placement) -> None:
+    def __init__(self, connection: Connection, group_commit: GroupCommit, *, placement: Placement) -> None:
         self._connection = connection
         self._group_commit = group_commit
         self._placement = placement
@@ -63,6 +63,9 @@ class Writer:
         self._cost = 0.0  # seconds of a usual commit
         self._turned = 0.0  # when the loop has last turned
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
+        self.bell = Bell()
+        """Rung after every commit of a group: a caller may be gone by then, and must not take the news along."""
 
     # ---------------------------------------------------------------------- appends
 
@@ -74,8 +77,9 @@ class Writer:
             if began - self._turned < _HOLD:
                 (outcome,) = self._group_commit.run([job])
                 self._learn(perf_counter() - began, 1)
-                if isinstance(outcome, EventfoldError):
+                if isinstance(outcome, Exception):
                     raise outcome
+                self.bell.ring()
                 return outcome
         stored: asyncio.Future[Appended] = self._loop.create_future()
         if not self._waiting and not self._busy:
@@ -116,30 +120,23 @@ class Writer:
     ) -> None:
         self._turned = perf_counter()
         self._learn(self._turned - began, len(group))
-        error = done.exception()
-        if error is None:
-            self._settle(group, done.result())
-        else:
-            for _, stored in group:
-                if not stored.done():
-                    stored.set_exception(error)
         self._busy = False
+        error = done.exception()
+        self._settle(group, done.result() if error is None else [_told(error)] * len(group))
         self._pass_on()
 
-    @staticmethod
-    def _settle(group: list[tuple[Job, asyncio.Future[Appended]]], outcomes: Sequence[Outcome]) -> None:
+    def _settle(self, group: list[tuple[Job, asyncio.Future[Appended]]], outcomes: Sequence[Outcome]) -> None:
+        self.bell.ring()
         for (_, stored), outcome in zip(group, outcomes, strict=True):
             if stored.done():
                 continue
-            if isinstance(outcome, EventfoldError):
+            if isinstance(outcome, Exception):
                 stored.set_exception(outcome)
             else:
                 stored.set_result(outcome)
 
     def _may_stay_on_loop(self, appends: int, events: int) -> bool:
-        return (
-            self._placement == "auto" and appends <= _INLINE and events <= _INLINE_EVENTS and self._cost < _SLOW
-        )
+        return self._placement == "auto" and appends <= _INLINE and events <= _INLINE_EVENTS and self._cost < _SLOW
 
     def _learn(self, seconds: float, appends: int) -> None:
         self._cost += (max(0.0, seconds - _PER_APPEND * appends) - self._cost) * _SMOOTHING
@@ -147,7 +144,7 @@ class Writer:
     # ------------------------------------------------------------------------ turns
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[apsw.Connection]:
+    async def turn(self) -> AsyncGenerator[Connection]:
         """The connection, for this block alone. Appends that come meanwhile wait and form the next group."""
         self.refuse_if_unusable()
         if self._busy or self._turns or self._waiting:
@@ -161,7 +158,6 @@ class Writer:
                 raise
         self._busy = True
         try:
-            self.refuse_if_unusable()
             yield self._connection
         finally:
             self._end_turn()
@@ -174,8 +170,10 @@ class Writer:
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
-            # The connection is in the thread's hands: it must come back before anyone else gets it.
-            await asyncio.wait([done])
+            while not done.done():  # the connection is in the thread's hands: it must come back before anyone gets it
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([done])
+            done.exception()  # nobody is left to hear of it
             raise
 
     def _end_turn(self) -> None:
@@ -199,23 +197,39 @@ class Writer:
     # ---------------------------------------------------------------------- closing
 
     def refuse_if_unusable(self) -> None:
-        """Raises StoreClosed, StoreUsedAfterFork."""
+        """Raises StoreClosed, StoreUsedAfterFork, and StoreError on another event loop."""
         if self._closed:
             raise StoreClosed
-        if os.getpid() != self._pid:
+        if self.forked:
             raise StoreUsedAfterFork(self._pid, os.getpid())
+        if asyncio.get_running_loop() is not self._loop:
+            raise StoreError("the store was opened on another event loop; open it once more on this one")
+
+    @property
+    def forked(self) -> bool:
+        """This is a child of the process that opened the file, and must not touch it, nor close it."""
+        return os.getpid() != self._pid
 
     async def close(self) -> None:
-        """Everything that was asked before is done first; what is asked later is refused."""
-        if self._closed:
-            return
+        """Everything that was asked before is done first, what is asked later is refused. Cancelling stops neither."""
         self._closed = True
+        if self.forked:
+            return
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._drain())
+        await asyncio.shield(self._closing)
+
+    async def _drain(self) -> None:
         while self._busy or self._waiting:
             idle: asyncio.Future[None] = self._loop.create_future()
             self._turns.append(idle)
-            if not self._busy and self._waiting:
+            if not self._busy:
                 self._loop.call_soon(self._next_group)
             await idle
             self._end_turn()
         self._thread.shutdown(wait=True)
         self._connection.close()
+
+
+def _told(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else StoreError(f"the writer was interrupted: {error!r}")
