@@ -1,0 +1,209 @@
+"""
+FM-13: a checkpoint never passes an event that has not been handled, and every event has its effect once.
+
+Events of several kinds and streams, a projector with any filter, pages of any size; in between handlers and commits
+fail, at any point, and the projector is started anew.
+"""
+
+import asyncio
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eventfold import Eventfold, Events, Projector, Query, Recorded, Running, View, system_clock
+from eventfold.bootstrap.stores import open_stores
+from eventfold.errors import ProcessorStopped
+from eventfold.ports.checkpoint_store import Move
+from tests.acceptance.world import (
+    Added,
+    Event,
+    File,
+    Measured,
+    Memory,
+    Noted,
+    Place,
+    positions,
+    record,
+    saw,
+    seen_t,
+    stored,
+    tapes,
+)
+
+KINDS: dict[str, Event] = {"Added": Added(1), "Noted": Noted("x"), "Measured": Measured(0.5)}
+POINTS = ("before the rows", "after the rows", "after a read", "before the commit", "after the commit")
+
+
+class Broken(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Write:
+    tape: str
+    kinds: list[str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Start, fail the n-th time that the point is passed (0: not at all), write meanwhile, and end."""
+
+    point: str
+    at: int
+    meanwhile: list[str]
+
+
+Step: TypeAlias = Write | Run
+
+
+@dataclass(frozen=True)
+class Filter:
+    handled: frozenset[str]
+    batched: bool
+    categories: bool
+    tagged: bool
+
+    def takes(self, kind: str) -> bool:
+        return kind in self.handled and (kind == "Added" or not self.tagged)
+
+
+kinds = st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=6)
+steps = st.one_of(
+    st.builds(Write, st.sampled_from("abc"), kinds),
+    st.builds(Run, st.sampled_from(POINTS), st.integers(0, 4), st.lists(st.sampled_from(sorted(KINDS)), max_size=4)),
+)
+filters = st.builds(
+    Filter,
+    st.frozensets(st.sampled_from(sorted(KINDS)), min_size=1),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+).filter(lambda each: not each.tagged or "Added" in each.handled)
+
+
+class Failing:
+    """Breaks when the point is passed for the n-th time, once."""
+
+    def __init__(self) -> None:
+        self.point = ""
+        self.left = 0
+
+    def plan(self, run: Run) -> None:
+        self.point, self.left = run.point, run.at
+
+    def passing(self, point: str) -> None:
+        if point == self.point and self.left > 0:
+            self.left -= 1
+            if self.left == 0:
+                raise Broken(point)
+
+
+def application(chosen: Filter, failing: Failing) -> Eventfold:
+    events = Events()
+    events.add(Added, tags=lambda _: ["added"])
+    query = Query.of(
+        *(KINDS[kind].__class__ for kind in sorted(chosen.handled)),
+        categories=["tape"] if chosen.categories else [],
+        tags=["added"] if chosen.tagged else [],
+    )
+    projector = Projector("seen", tables=[seen_t], query=query)
+
+    async def one(recorded: Recorded[Any], view: View) -> None:
+        failing.passing("before the rows")
+        saw(recorded, view)
+        if recorded.position % 3 == 0:
+            await view.fetch(positions)
+            failing.passing("after a read")
+        failing.passing("after the rows")
+
+    async def run(batch: Any, view: View) -> None:
+        for recorded in batch:
+            await one(recorded, view)
+
+    for kind in sorted(chosen.handled):
+        cls: Any = KINDS[kind].__class__
+        if chosen.batched and kind != "Noted":
+            projector.on_batch(cls)(run)
+        else:
+            projector.on(cls)(one)
+    return Eventfold(deciders=[tapes], processors=[projector], events=events)
+
+
+async def check(running: Running, chosen: Filter) -> None:
+    """The rows are those events of the query that lie at or below the checkpoint: all of them, each once."""
+    checkpoint = (await running._stores.rows.checkpoint("seen")).position
+    expected = [
+        each.position for each in await stored(running) if chosen.takes(each.type) and each.position <= checkpoint
+    ]
+    assert [position for (position,) in await running.query(positions)] == expected
+    assert checkpoint == (expected[-1] if expected else 0)  # of a handled event, never of one that was only passed by
+
+
+def of(names: list[str]) -> tuple[Event, ...]:
+    return tuple(KINDS[name] for name in names)
+
+
+async def play(place: Place, script: list[Step], chosen: Filter, size: int) -> None:
+    failing = Failing()
+    original = View.commit
+
+    async def commit(view: View, move: Move) -> None:
+        failing.passing("before the commit")
+        await original(view, move)
+        failing.passing("after the commit")
+
+    app = application(chosen, failing)
+    with ExitStack() as patches:
+        for module in ("ports.subscription", "adapters.memory", "adapters.sqlite.event_store"):
+            patches.enter_context(patch(f"eventfold.{module}.PAGE", size))
+        patches.enter_context(patch.object(View, "commit", commit))
+        async with place.open(app, run=False) as running:
+            await running.execute(tapes, "a", record(*of(["Noted", "Added", "Measured"])))
+        for step in (*script, Run("nowhere", 0, [])):
+            failing.plan(step if isinstance(step, Run) else Run("nowhere", 0, []))
+            async with place.open(app, run=isinstance(step, Run)) as running:
+                if isinstance(step, Write):
+                    await running.execute(tapes, step.tape, record(*of(step.kinds)))
+                    continue
+                for kind in step.meanwhile:
+                    await running.execute(tapes, "b", record(KINDS[kind]))
+                try:
+                    await running.settled()
+                except ProcessorStopped:
+                    assert step.at > 0
+                await check(running, chosen)
+        async with place.open(app, run=False) as running:
+            await check(running, chosen)
+            handled = [each.position for each in await stored(running) if chosen.takes(each.type)]
+            assert await running.query(positions) == [(position,) for position in handled]
+
+
+async def in_memory(script: list[Step], chosen: Filter, size: int) -> None:
+    async with open_stores("memory:", clock=system_clock, migrate=True) as stores:
+        await play(Memory(stores), script, chosen, size)
+
+
+async def in_a_file(script: list[Step], chosen: Filter, size: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        await play(File(f"sqlite:///{folder}/store.db"), script, chosen, size)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(script=st.lists(steps, max_size=8), chosen=filters, size=st.integers(1, 7))
+def test_fm13_g12_no_checkpoint_passes_an_unhandled_event_in_memory(
+    script: list[Step], chosen: Filter, size: int
+) -> None:
+    asyncio.run(in_memory(script, chosen, size))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(script=st.lists(steps, max_size=8), chosen=filters, size=st.integers(1, 7))
+def test_fm13_g12_no_checkpoint_passes_an_unhandled_event_in_a_file(
+    script: list[Step], chosen: Filter, size: int
+) -> None:
+    asyncio.run(in_a_file(script, chosen, size))

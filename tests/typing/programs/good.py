@@ -1,0 +1,98 @@
+"""What must pass both checkers as it stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, assert_type
+
+import msgspec
+from sqlalchemy import select
+
+from bookstore.app import books, stock, stock_t
+from bookstore.domain import Book, Bought, Buy, Return, Returned
+from eventfold import Eventfold, Events, Loaded, Outcome, Projector, Query, Recorded, Running, View
+from eventfold.testing import given
+
+
+@dataclass
+class StockRow:
+    isbn: str
+    left: int
+
+
+class StockStruct(msgspec.Struct):
+    isbn: str
+    left: int
+
+
+class StockTuple(NamedTuple):
+    isbn: str
+    left: int
+
+
+events = Events()
+events.add(Bought, name="copies-bought", version=2, tags=lambda event: [f"copies:{event.copies}"])
+app = Eventfold(deciders=[books], processors=[stock], events=events)
+
+
+async def write(running: Running) -> None:
+    outcome = await running.execute(books, "isbn-1", Buy(3), metadata={"actor": "ann"})
+    assert_type(outcome, Outcome[Book, Bought | Returned, None])
+    assert_type(outcome.events, tuple[Recorded[Bought | Returned], ...])
+    assert_type(outcome.state, Book)
+    assert_type(await running.load(books, "isbn-1", version=1), Loaded[Book])
+    async with running.context(correlation_id="req-1", metadata={"a": 1}):
+        await running.execute(books, "isbn-1", Return(1))
+
+
+async def read(running: Running) -> None:
+    assert_type(await running.query(select(stock_t), into=StockRow), list[StockRow])
+    assert_type(await running.query(select(stock_t), into=StockStruct), list[StockStruct])
+    assert_type(await running.query(select(stock_t), into=StockTuple), list[StockTuple])
+    await running.wait_for(stock, await running.head(Query.of(Bought) | Query.of(Returned, tags=["x"])))
+    async with running.subscribe(Query.of(Bought), after=1) as batches:
+        async for batch in batches:
+            assert_type(batch.events[0].position, int)
+    async with app.test() as tested:
+        await tested.settled()
+
+
+every = Projector("every")
+
+
+@every.on(Bought, Returned)
+def both(recorded: Recorded[Bought | Returned], view: View) -> None:
+    assert_type(recorded.event, Bought | Returned)
+
+
+@every.on_any()
+async def reading(recorded: Recorded[object], view: View) -> None:
+    rows = await view.fetch(select(stock_t))
+    view.write(stock_t.insert(), {"isbn": rows[0][0], "left": 1})
+
+
+batched = Projector("batched")
+
+
+@batched.on_batch(Bought, Returned)
+async def many(batch: Sequence[Recorded[Bought | Returned]], view: View) -> None:
+    for recorded in batch:
+        assert_type(recorded.event.copies, int)
+
+
+@batched.on_any()
+def wider_is_fine(recorded: Recorded[object], view: View) -> None: ...
+
+
+def covariant(recorded: Recorded[Bought]) -> Recorded[Bought | Returned]:
+    return recorded
+
+
+def wider(recorded: Recorded[Bought | Returned]) -> Recorded[object]:
+    return recorded
+
+
+async def scenarios() -> None:
+    given(books, Bought(3)).when(Buy(1)).then(Bought(1)).then_state(Book(6))
+    given(books).when(Return(1)).then_rejects(Exception, match="x")
+    given(books, Bought(3)).then_state(Book(7))
+    await given(stock, Bought(3), stream=("book", "isbn-1")).then_rows(stock_t, [{"isbn": "isbn-1", "left": 7}])
