@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 import msgspec
@@ -14,7 +17,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Column", "Screen", "json_line", "print_json", "print_json_array", "print_table", "screen", "visible"]
+__all__ = [
+    "Column",
+    "Screen",
+    "json_line",
+    "print_json",
+    "print_json_array",
+    "print_table",
+    "screen",
+    "this_program",
+    "visible",
+]
 
 Column: TypeAlias = tuple[str, Literal["left", "right"]]
 
@@ -54,6 +67,17 @@ def print_json_array(items: Iterable[object]) -> None:
         sys.stdout.write(f"{separator}{json_line(item)}")
         separator = ",\n"
     sys.stdout.write("[]\n" if separator == "[" else "]\n")
+
+
+def this_program() -> str:
+    """How the reader can call us again: by name where the shell finds this very program, else by its path."""
+    called = Path(sys.argv[0])
+    if called.name != "eventfold":
+        return f"{shlex.quote(os.path.relpath(sys.executable))} -m eventfold"
+    found = shutil.which("eventfold")
+    if found is not None and Path(found).resolve() == called.resolve():
+        return "eventfold"
+    return shlex.quote(os.path.relpath(called))
 
 
 class Screen(Console):

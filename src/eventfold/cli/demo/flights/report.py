@@ -12,7 +12,7 @@ from eventfold.cli.demo.flights.mean import mean
 from eventfold.cli.demo.flights.progress import Import
 from eventfold.cli.demo.flights.truth import CarrierRow
 from eventfold.cli.demo.flights.wiring import aircraft_t, carriers_t, days_t, routes_t
-from eventfold.cli.printing import Column, print_json, print_table, visible
+from eventfold.cli.printing import Column, print_json, print_table, this_program, visible
 
 __all__ = ["Figures", "figures_of", "show", "show_json"]
 
@@ -111,8 +111,9 @@ def _next_steps(store: str) -> None:
         return
     option = f"--store {shlex.quote(store)}"
     print(f"Database: {visible(unquote(place))}")
+    again = this_program()
     print("Try next:")
-    print(f"  eventfold stream flight-2013-01-01-UA-1545-EWR {option}")
+    print(f"  {again} stream flight-2013-01-01-UA-1545-EWR {option}")
     query = "select origin, dest, flights, cancelled from routes order by flights desc limit 5"
-    print(f'  eventfold sql "{query}" {option}')
-    print(f"  eventfold tail --after 0 --tag aircraft:N14228 --limit 10 {option}")
+    print(f'  {again} sql "{query}" {option}')
+    print(f"  {again} tail --after 0 --tag aircraft:N14228 --limit 10 {option}")
