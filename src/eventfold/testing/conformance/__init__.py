@@ -1,0 +1,26 @@
+"""
+One suite per port: the contract made executable. Yours is a fixture and a class line.
+
+    class TestMyStore(EventStoreConformance):
+        @pytest.fixture
+        async def store(self, clock: ManualClock) -> AsyncIterator[EventStore]:
+            store = MyStore(clock)
+            yield store
+            await store.close()
+
+Every test gets a fresh, empty adapter. A name says which promise was broken, and which row of the acceptance table it
+proves. Needs `eventfold[testing]`.
+"""
+
+from eventfold.testing.conformance.checkpoint_store import CheckpointStoreConformance
+from eventfold.testing.conformance.codec import CodecConformance
+from eventfold.testing.conformance.event_store import DurableEventStoreConformance, EventStoreConformance
+from eventfold.testing.conformance.read_model import ReadModelConformance
+
+__all__ = [
+    "CheckpointStoreConformance",
+    "CodecConformance",
+    "DurableEventStoreConformance",
+    "EventStoreConformance",
+    "ReadModelConformance",
+]

@@ -1,0 +1,121 @@
+"""A suite that has not caught its planted bug proves nothing."""
+
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+HERE = Path(__file__).parent
+DEFECTS = re.findall(
+    r"^class (\w+)\(MemoryEventStore\):", (HERE / "planted_defects.py").read_text("utf-8"), re.MULTILINE
+)
+
+CAUGHT_BY = {
+    "IgnoresTheExpectation": ["test_c3_g02_of_two_writers_expecting_no_stream_one_wins"],
+    "LosesTags": ["test_b1_everything_about_an_event_comes_back_as_it_was"],
+    "FollowsByVersion": ["test_trap1_two_streams_of_a_category_are_followed_by_position_not_by_version"],
+    "AdvancesByOneTooMany": ["test_trap2_the_cursor_is_right_at_the_edge_of_a_page"],
+    "SkipsWhenThePageIsFull": ["test_g08_g09_catches_up_over_several_pages_and_then_goes_live"],
+    "DeliversTwice": ["test_c5_g08_g09_nothing_is_lost_doubled_or_moved_while_writers_race"],
+    "PromisesTooMuch": ["test_fm13_the_head_of_a_batch_is_never_ahead_of_an_undelivered_event"],
+    "NeverRings": ["test_g08_many_subscribers_each_get_everything"],
+    "KeepsNobodyWaitingForTheEnd": ["test_g08_closing_ends_those_who_wait"],
+    "DuplicatesOnRetry": ["test_fm07_g05_a_repeated_append_returns_the_original_places"],
+    "LooksAtVersionsFirst": ["test_fm07_g05_ids_are_looked_up_before_the_expectation"],
+    "ForgivesOtherContent": ["test_fm07_other_content_under_a_known_id_is_refused"],
+    "StoresOneAfterTheOther": ["test_a5_g01_one_wrong_expectation_of_several_stores_nothing"],
+    "ChecksLongBeforeItStores": ["test_c3_g02_of_ten_writers_expecting_one_version_one_wins"],
+    "SortsTheBatch": ["test_c1_the_order_of_a_batch_is_kept"],
+    "MakesJsonPretty": ["test_b1_fm25_bytes_of_every_format_come_back_identical"],
+    "KnowsOnlyItsOwnTime": [
+        "test_b1_recorded_at_is_the_stores_and_one_for_the_batch",
+        "test_b1_occurred_at_is_kept_to_the_microsecond_also_mixed_in_one_batch",
+    ],
+    "DoesNotTellUpperFromLower": ["test_sec06_every_valid_id_is_a_stream_of_its_own"],
+    "RunsPastTheBound": ["test_c7_trap9_a_filter_that_skips_the_bound_ends_before_it"],
+    "CountsInclusively": ["test_c6_after_and_limit_cut_a_stream"],
+    "ReadsOnlyOnePage": ["test_g09_loading_gives_the_same_facts_a_page_at_a_time"],
+    "HandsOutItsOwnList": ["test_g06_what_a_store_gave_is_nobodys_to_change"],
+    "HasOneHeadForAll": ["test_c6_the_head_is_0_for_an_empty_store_and_the_last_of_a_query"],
+    "ListsStreamsAsTheyCame": ["test_c6_streams_are_listed_in_the_order_of_category_and_id"],
+    "TakesAppendsAfterItsEnd": ["test_g04_an_append_after_closing_is_refused"],
+    "TakesAnything": [
+        "test_c4_an_append_without_events_is_refused",
+        "test_most_bytes_fit_and_one_more_does_not",
+        "test_sec06_an_impossible_id_is_refused_wherever_it_comes",
+    ],
+    "ShowsWhatIsNotThereYet": ["test_c5_g08_g09_nothing_is_lost_doubled_or_moved_while_writers_race"],
+    "LagsBehind": ["test_g07_an_append_that_returned_can_be_read"],
+    "KnowsOnlyNumbers": ["test_c2_a_new_stream_fits_these_expectations"],
+    "OrdersByTheClock": ["test_b1_order_does_not_depend_on_the_clock"],
+    "RepeatsTheEdgeOfAPage": ["test_c5_a_page_that_was_read_does_not_change_while_others_append"],
+    "LimitsToAPage": ["test_c6_a_limit_beyond_a_page_is_kept"],
+    "StartsAtTheEventBefore": ["test_c6_limit_1_after_the_first_gives_exactly_the_second"],
+    "LoadsTheLatestWhateverIsAsked": ["test_c6_loading_a_stream_at_a_version"],
+    "ListsOnlyAPageOfStreams": ["test_c6_more_streams_than_a_page_are_all_listed"],
+    "RefusesBroadQueries": ["test_c7_a_broad_query_is_answered_too"],
+    "FiltersAfterThePage": ["test_c7_a_filter_over_several_pages_loses_nothing"],
+    "EndsBeforeTheBound": ["test_c7_trap9_a_range_never_runs_past_its_bound"],
+    "ForgetsWhoIsOnTheWay": ["test_g04_appends_on_their_way_are_stored_or_refused_and_never_left_waiting"],
+    "CannotBeClosedTwice": ["test_g04_closing_twice_is_fine_also_at_the_same_moment"],
+    "HasPositionsOfItsStreams": ["test_g10_positions_grow_with_every_event"],
+    "AnswersInAnotherOrder": ["test_g11_several_streams_land_together"],
+    "WaitsBeforeTheFirstBatch": ["test_g08_the_first_batch_comes_at_once_also_from_an_empty_store"],
+}
+
+PARALLEL = ["-p", "no:cacheprovider", "-n", "2"]
+QUICK = """
+from hypothesis import Phase, settings
+
+settings.register_profile("quick", phases=[Phase.generate], max_examples=25, database=None, derandomize=True)
+settings.load_profile("quick")
+"""
+Verdict = dict[str, dict[str, set[str]]]
+
+
+@pytest.fixture(scope="module")
+def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
+    """By store: the names of the behaviours that failed and of those that passed, of one run in a bare project."""
+    folder = tmp_path_factory.mktemp("third_party")
+    (folder / "pytest.ini").write_text("[pytest]\npython_files = planted_defects.py\n", "utf-8")
+    (folder / "planted_defects.py").write_bytes((HERE / "planted_defects.py").read_bytes())
+    (folder / "conftest.py").write_text(QUICK, "utf-8")
+    report = folder / "report.xml"
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--tb=no", *PARALLEL, f"--junitxml={report}"],
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert report.exists(), run.stdout + run.stderr
+    found: Verdict = defaultdict(lambda: {"failed": set(), "passed": set()})
+    for case in ET.parse(report).iter("testcase"):  # our own file
+        store = case.attrib["classname"].rpartition(".Test")[2]
+        failed = case.find("failure") is not None or case.find("error") is not None
+        found[store]["failed" if failed else "passed"].add(case.attrib["name"].partition("[")[0])
+    return found
+
+
+def test_c15_c16_the_honest_store_passes_everything(verdict: Verdict) -> None:
+    honest = verdict["MemoryEventStore"]
+    assert honest["failed"] == set()
+    assert len(honest["passed"]) > 60
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_c16_a_planted_defect_is_caught_by_the_behaviour_it_breaks(verdict: Verdict, defect: str) -> None:
+    failed, passed = verdict[defect]["failed"], verdict[defect]["passed"]
+    assert set(CAUGHT_BY[defect]) <= failed
+    assert len(passed - failed) > len(failed), f"the report names nearly everything, which helps nobody: {failed}"
+
+
+def test_c16_every_behaviour_of_the_suite_is_broken_by_some_defect(verdict: Verdict) -> None:
+    caught = set().union(*(each["failed"] for each in verdict.values()))
+    never = verdict["MemoryEventStore"]["passed"] - caught
+    assert not never, f"no planted defect breaks {sorted(never)}; plant one, for a test that cannot fail is a defect"
