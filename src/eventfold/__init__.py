@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from eventfold.domain.aggregate import Aggregate
+from eventfold.domain.boundary import Boundary
 from eventfold.domain.decider import Decider
 from eventfold.domain.message import Recorded, Stream
 from eventfold.domain.query import Query
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Aggregate",
+    "Boundary",
     "Decider",
     "Eventfold",
     "Events",

@@ -19,11 +19,14 @@ from eventfold.adapters.system import ManualClock
 from eventfold.domain.message import StoredEvent, Stream, to_micros
 from eventfold.domain.query import Query
 from eventfold.ports.event_store import (
+    ANY,
     EXISTS,
     NEW,
     Append,
     Appended,
     AppendedStream,
+    BoundaryRead,
+    Condition,
     EventStore,
     Fact,
     StreamInfo,
@@ -96,9 +99,9 @@ class PromisesTooMuch(MemoryEventStore):
 
 
 class NeverRings(MemoryEventStore):
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         self._bell.ring = lambda: None  # type: ignore[method-assign] # the defect
-        return await super().append(*appends)
+        return await super().append(*appends, condition=condition)
 
 
 class KeepsNobodyWaitingForTheEnd(MemoryEventStore):
@@ -131,9 +134,9 @@ class ForgivesOtherContent(MemoryEventStore):
 class StoresOneAfterTheOther(MemoryEventStore):
     """Not atomic over several streams."""
 
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         if len(appends) < 2:
-            return await super().append(*appends)
+            return await super().append(*appends, condition=condition)
         parts = [await MemoryEventStore.append(self, each) for each in appends]
         return Appended(tuple(each.streams[0] for each in parts))
 
@@ -145,11 +148,11 @@ class ChecksLongBeforeItStores(MemoryEventStore):
         super().__init__(clock)
         self._checked = False
 
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         for append in appends:
             MemoryEventStore._refuse_unless_expected(self, append)
         await asyncio.sleep(0)
-        return await super().append(*appends)
+        return await super().append(*appends, condition=condition)
 
     def _refuse_unless_expected(self, append: Append) -> None:
         pass
@@ -246,7 +249,7 @@ class TakesAppendsAfterItsEnd(MemoryEventStore):
 class TakesAnything(MemoryEventStore):
     """Refuses nothing, so what another store cannot hold is stored here."""
 
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         await asyncio.sleep(0)
         return Appended(tuple(self._store(append, to_micros(self._clock.now())) for append in appends))
 
@@ -353,13 +356,13 @@ class ForgetsWhoIsOnTheWay(MemoryEventStore):
     def _refuse_if_closed(self) -> None:
         pass
 
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         super()._refuse_if_closed()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         if self._bell.closed:
             await asyncio.Event().wait()
-        return await super().append(*appends)
+        return await super().append(*appends, condition=condition)
 
 
 class CannotBeClosedTwice(MemoryEventStore):
@@ -378,8 +381,81 @@ class HasPositionsOfItsStreams(MemoryEventStore):
 
 
 class AnswersInAnotherOrder(MemoryEventStore):
-    async def append(self, *appends: Append) -> Appended:
-        return Appended((await super().append(*appends)).streams[::-1])
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
+        return Appended((await super().append(*appends, condition=condition)).streams[::-1])
+
+
+class IgnoresTheCondition(MemoryEventStore):
+    def _refuse_unless_unchanged(self, condition: Condition) -> None:
+        pass
+
+
+class TakesTheBoundAfterTheRead(MemoryEventStore):
+    """What is stored while the boundary is read is neither seen nor a conflict."""
+
+    async def read_boundary(self, query: Query) -> BoundaryRead:
+        read = await super().read_boundary(query)
+        events = [each async for each in read.events]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return BoundaryRead(aiter_of(events), Condition(query, len(self._log)))
+
+
+class ReadsOnWhileOthersWrite(MemoryEventStore):
+    async def read_boundary(self, query: Query) -> BoundaryRead:
+        return BoundaryRead(self.read_all(query), (await super().read_boundary(query)).condition)
+
+
+class ReadsAPageOfABoundary(MemoryEventStore):
+    async def read_boundary(self, query: Query) -> BoundaryRead:
+        condition = (await super().read_boundary(query)).condition
+        return BoundaryRead(self.read_all(query, upto=condition.bound, limit=PAGE), condition)
+
+
+class ChecksTheFirstAlternative(MemoryEventStore):
+    def _refuse_unless_unchanged(self, condition: Condition) -> None:
+        first = Query(condition.query.alternatives[:1])
+        super()._refuse_unless_unchanged(Condition(first, condition.bound))
+
+
+class TakesTheWholeLogForTheBoundary(MemoryEventStore):
+    """Any newer event is a conflict."""
+
+    def _refuse_unless_unchanged(self, condition: Condition) -> None:
+        super()._refuse_unless_unchanged(Condition(ALL, condition.bound))
+
+
+class ForgetsTheExpectationBesideACondition(MemoryEventStore):
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
+        if condition is not None:
+            appends = tuple(changed(each, expect=ANY) for each in appends)
+        return await super().append(*appends, condition=condition)
+
+
+class DoesNotSeeItsNeighbours(MemoryEventStore):
+    """The condition is checked before the append waits for its turn."""
+
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
+        if condition is not None and not self._already_stored(appends):
+            self._refuse_unless_unchanged(condition)
+        return await super().append(*appends)
+
+
+class LooksAtConditionsFirst(MemoryEventStore):
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
+        if condition is not None:
+            self._refuse_unless_unchanged(condition)
+        return await super().append(*appends, condition=condition)
+
+
+class FindsBoundariesOfAnyQuery(MemoryEventStore):
+    async def read_boundary(self, query: Query) -> BoundaryRead:
+        return BoundaryRead(aiter_of([e for e in self._log if query.matches(e.category, e.type)]), Condition(query, 0))
+
+
+async def aiter_of(events: Sequence[StoredEvent]) -> AsyncGenerator[StoredEvent]:
+    for each in events:
+        yield each
 
 
 def suite_for(kind: type[MemoryEventStore]) -> type:

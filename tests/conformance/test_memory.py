@@ -16,6 +16,7 @@ from eventfold.testing.conformance import (
     CheckpointStoreConformance,
     CodecConformance,
     EventStoreConformance,
+    ProcessorRegisterConformance,
     ReadModelConformance,
 )
 
@@ -33,6 +34,14 @@ class TestMemoryCheckpoints(CheckpointStoreConformance):
 
 
 class TestRowsInMemory(ReadModelConformance):
+    @pytest.fixture
+    async def rows(self, clock: ManualClock) -> AsyncIterator[ReadModel]:
+        rows = await open_sqlite_rows_in_memory(clock=clock)
+        yield rows
+        await rows.close()
+
+
+class TestProcessorsInMemory(ProcessorRegisterConformance):
     @pytest.fixture
     async def rows(self, clock: ManualClock) -> AsyncIterator[ReadModel]:
         rows = await open_sqlite_rows_in_memory(clock=clock)

@@ -13,6 +13,7 @@ from eventfold.ports.event_store import EventStore
 from eventfold.testing.conformance import (
     CheckpointStoreConformance,
     DurableEventStoreConformance,
+    ProcessorRegisterConformance,
     ReadModelConformance,
 )
 
@@ -76,4 +77,14 @@ class TestSqliteRows(OnSqlite, ReadModelConformance):
 
 
 class TestSqliteRowsInItsThread(TestSqliteRows):
+    placement: Placement = "thread"
+
+
+class TestSqliteProcessors(OnSqlite, ProcessorRegisterConformance):
+    @pytest.fixture
+    def rows(self, both: Opened) -> SqliteReadModel:
+        return both[1]
+
+
+class TestSqliteProcessorsInItsThread(TestSqliteProcessors):
     placement: Placement = "thread"

@@ -64,6 +64,23 @@ CAUGHT_BY = {
     "CannotBeClosedTwice": ["test_g04_closing_twice_is_fine_also_at_the_same_moment"],
     "HasPositionsOfItsStreams": ["test_g10_positions_grow_with_every_event"],
     "AnswersInAnotherOrder": ["test_g11_several_streams_land_together"],
+    "IgnoresTheCondition": [
+        "test_of_many_appends_on_one_condition_exactly_one_wins",
+        "test_a_matching_event_of_a_plain_append_is_a_conflict_and_nothing_is_stored",
+    ],
+    "TakesTheBoundAfterTheRead": ["test_a_condition_of_a_read_that_races_with_writers_covers_all_it_did_not_see"],
+    "ReadsOnWhileOthersWrite": ["test_events_and_condition_are_of_one_moment"],
+    "ReadsAPageOfABoundary": ["test_a_boundary_larger_than_a_page_is_read_whole"],
+    "ChecksTheFirstAlternative": ["test_every_alternative_of_a_condition_counts"],
+    "TakesTheWholeLogForTheBoundary": ["test_an_unrelated_event_is_no_conflict"],
+    "ForgetsTheExpectationBesideACondition": ["test_a_condition_and_an_expectation_must_both_hold"],
+    "DoesNotSeeItsNeighbours": ["test_a_neighbour_of_the_same_moment_is_seen"],
+    "LooksAtConditionsFirst": ["test_fm07_ids_are_looked_up_before_the_condition"],
+    "FindsBoundariesOfAnyQuery": [
+        "test_a_boundary_finds_the_events_of_its_query_in_order",
+        "test_a_boundary_without_type_or_tag_is_refused",
+        "test_a_boundary_with_unresolved_classes_is_refused",
+    ],
     "WaitsBeforeTheFirstBatch": ["test_g08_the_first_batch_comes_at_once_also_from_an_empty_store"],
 }
 

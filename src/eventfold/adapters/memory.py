@@ -15,19 +15,24 @@ from uuid import UUID
 
 from eventfold.domain.message import NO_STREAM, NewEvent, StoredEvent, Stream, to_micros
 from eventfold.domain.query import Query
-from eventfold.errors import ConcurrencyConflict, EventIdConflict, Fenced, InvalidInput, StoreClosed
+from eventfold.errors import BoundaryConflict, ConcurrencyConflict, EventIdConflict, Fenced, InvalidInput, StoreClosed
 from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
 from eventfold.ports.clock import Clock
 from eventfold.ports.event_store import (
     Append,
     Appended,
     AppendedStream,
+    BoundaryRead,
+    Condition,
     Expect,
     Fact,
     StreamInfo,
     checked,
+    checked_boundary,
+    checked_condition,
     checked_query,
 )
+from eventfold.ports.failpoint import failpoint
 from eventfold.ports.subscription import PAGE, Batch, Bell, catch_up_then_live
 
 __all__ = ["MemoryCheckpointStore", "MemoryEventStore"]
@@ -45,18 +50,24 @@ class MemoryEventStore:
         self._by_event_id: dict[bytes, StoredEvent] = {}
         self._bell = Bell()
 
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         self._refuse_if_closed()
         checked(appends)
+        checked_condition(condition)
         await asyncio.sleep(0)  # as with a real store, others may run before the append takes effect
         self._refuse_if_closed()
+        failpoint("append.before_begin")
         if repeated := self._already_stored(appends):
             return repeated
         for append in appends:
             self._refuse_unless_expected(append)
+        if condition is not None:
+            self._refuse_unless_unchanged(condition)
         recorded_at = to_micros(self._clock.now())
+        failpoint("append.before_commit")
         appended = Appended(tuple(self._store(append, recorded_at) for append in appends))
         self._bell.ring()
+        failpoint("append.after_commit_before_ack")
         return appended
 
     def _already_stored(self, appends: tuple[Append, ...]) -> Appended | None:
@@ -101,6 +112,11 @@ class MemoryEventStore:
         if not expected:
             wanted = append.expect.value if isinstance(append.expect, Expect) else append.expect
             raise ConcurrencyConflict(append.stream, wanted, actual)
+
+    def _refuse_unless_unchanged(self, condition: Condition) -> None:
+        for event in self._log[max(0, condition.bound) :]:
+            if _holds(condition.query, event):
+                raise BoundaryConflict(condition.query, event.position)
 
     def _store(self, append: Append, recorded_at: int) -> AppendedStream:
         stream = self._streams[append.stream]
@@ -161,6 +177,12 @@ class MemoryEventStore:
         self._refuse_if_closed()
         checked_query(query)
         return next((event.position for event in reversed(self._log) if _holds(query, event)), 0)
+
+    async def read_boundary(self, query: Query) -> BoundaryRead:
+        self._refuse_if_closed()
+        checked_boundary(query)
+        bound = len(self._log)  # what is at or below it never changes
+        return BoundaryRead(self.read_all(query, upto=bound), Condition(query, bound))
 
     async def streams(self, category: str | None = None, *, limit: int | None = None) -> AsyncIterator[StreamInfo]:
         self._refuse_if_closed()

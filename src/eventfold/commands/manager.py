@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Generic, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from eventfold.commands.context import current_context, refuse_inside_projection
+from eventfold.commands.context import refuse_inside_projection
+from eventfold.commands.decision import OnRecorded, Outcome, Rejected, decided, envelope, tell
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.decider import fold
-from eventfold.domain.message import NO_STREAM, Recorded, Stream
+from eventfold.domain.message import NO_STREAM, Stream
 from eventfold.errors import ConcurrencyConflict, InvalidInput
 from eventfold.ports.event_store import Append, EventStore
 from eventfold.ports.telemetry import Telemetry
@@ -25,12 +25,7 @@ C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
 S_co = TypeVar("S_co", covariant=True)
-E_co = TypeVar("E_co", covariant=True)
-R_co = TypeVar("R_co", covariant=True)
 
-OnRecorded = Callable[[Sequence[Recorded[Any]]], None]
-
-_log = logging.getLogger("eventfold.commands")
 ATTEMPTS: Final = 10
 WARM: Final = 1_024
 
@@ -41,21 +36,6 @@ class Loaded(msgspec.Struct, Generic[S_co], frozen=True):
     state: S_co
     version: int
     position: int
-
-
-class Outcome(msgspec.Struct, Generic[S_co, E_co, R_co], frozen=True):
-    """
-    What a command led to: the state after it, and the events it recorded (none when there was nothing to do).
-
-    `position` is where a reader must have come to see this outcome: that of the last event, or of the last event
-    before when there are none. So waiting for it is always legal.
-    """
-
-    state: S_co
-    events: tuple[Recorded[E_co], ...]
-    version: int
-    position: int
-    reply: R_co
 
 
 class CommandManager:
@@ -102,16 +82,11 @@ class CommandManager:
         """
         refuse_inside_projection()
         stream = aggregate.stream(id)
-        context = current_context()
-        envelope = Envelope.of(
-            context.correlation_id,
-            context.causation_id,
-            {**context.metadata, **metadata} if metadata else context.metadata,
-        )
+        carried = envelope(metadata)
         with self._telemetry.span("command", aggregate=aggregate.name, command=type(command).__name__):
             try:
-                return await self._optimistically(aggregate, stream, command, envelope)
-            except _Rejected as said:
+                return await self._optimistically(aggregate, stream, command, carried)
+            except Rejected as said:
                 rejection = said.rejection
         raise rejection  # outside the span: the domain said no, and nothing has failed
 
@@ -165,7 +140,7 @@ class CommandManager:
         (place,) = appended.streams
         self._keep_warm(stream, Loaded(after, place.version, appended.position))
         recorded = self._serializer.recorded(stream, events, new, place)
-        self._tell(recorded)
+        tell(self._on_recorded, recorded)
         return Outcome(after, recorded, place.version, appended.position, None)
 
     async def _decide(
@@ -175,8 +150,8 @@ class CommandManager:
         warm: Loaded[S] | None = self._warm.get(stream)
         if warm is not None:
             try:
-                events = _decided(aggregate, command, warm.state)
-            except _Rejected:  # and nobody has verified the state yet
+                events = decided(aggregate, command, warm.state)
+            except Rejected:  # and nobody has verified the state yet
                 rejected = True
             else:
                 if events:
@@ -188,7 +163,7 @@ class CommandManager:
         else:
             fresh = await self._load(aggregate, stream, None)
         self._keep_warm(stream, fresh)
-        return fresh, _decided(aggregate, command, fresh.state)
+        return fresh, decided(aggregate, command, fresh.state)
 
     async def load(self, aggregate: Aggregate[C, S, E], id: str, *, version: int | None = None) -> Loaded[S]:
         """
@@ -234,30 +209,3 @@ class CommandManager:
         self._warm.move_to_end(stream)
         if len(self._warm) > self._most_warm:
             self._warm.popitem(last=False)
-
-    def _tell(self, recorded: Sequence[Recorded[Any]]) -> None:
-        """The events are stored whatever the listener does, so its failure must not look like theirs."""
-        if self._on_recorded is None:
-            return
-        try:
-            self._on_recorded(recorded)
-        except Exception:
-            _log.exception("on_recorded failed after %d event(s) of %s were stored", len(recorded), recorded[0].stream)
-
-
-class _Rejected(Exception):
-    """Carries what `decide` raised past everything that handles failures."""
-
-    def __init__(self, rejection: Exception) -> None:
-        self.rejection = rejection
-        super().__init__()
-
-
-def _decided(aggregate: Aggregate[C, S, E], command: C, state: S) -> tuple[E, ...]:
-    try:
-        events: object = aggregate.decide(command, state)
-        if hasattr(events, "__iter__") and not isinstance(events, str | bytes | Mapping):
-            return tuple(cast("Iterable[E]", events))
-    except Exception as rejection:
-        raise _Rejected(rejection) from rejection
-    raise InvalidInput(f"decide of {aggregate.name!r} returned {events!r}; return a list of events, [] for none")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 from eventfold.domain.message import Stream
 from eventfold.errors import CannotInferEvents, InvalidInput
 
-__all__ = ["Aggregate"]
+__all__ = ["Aggregate", "event_classes"]
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -49,7 +49,7 @@ class Aggregate(Generic[C, S, E]):
         self.initial = initial
         self.decide = decide
         self.evolve = evolve
-        self.events: tuple[type[Any], ...] = _inferred(name, evolve) if events is None else _declared(name, events)
+        self.events: tuple[type[Any], ...] = event_classes(name, evolve, events)
 
     def stream(self, id: str) -> Stream:
         """Raises InvalidStreamName for an id that no store can hold."""
@@ -57,6 +57,17 @@ class Aggregate(Generic[C, S, E]):
 
     def __repr__(self) -> str:
         return f"Aggregate({self.name!r})"
+
+
+def event_classes(name: str, evolve: Callable[..., Any], events: Sequence[type[Any]] | None) -> tuple[type[Any], ...]:
+    """
+    The event classes of a decider: those it names, or those of the annotation of its `evolve`.
+
+    Raises:
+        InvalidInput: `events` names none, or what is no class.
+        CannotInferEvents: no annotation, or one that cannot be resolved.
+    """
+    return _inferred(name, evolve) if events is None else _declared(name, events)
 
 
 def _declared(name: str, events: Sequence[object]) -> tuple[type[Any], ...]:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from eventfold.errors import InvalidStreamName
+from eventfold.errors import DecodeError, InvalidStreamName
 
 __all__ = ["NO_STREAM", "NewEvent", "Recorded", "StoredEvent", "Stream", "from_micros", "to_micros"]
 
@@ -30,6 +30,7 @@ _LONGEST_ID: Final = 255
 _LONGEST_CATEGORY: Final = 100
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_METADATA: Final = msgspec.json.Decoder(dict[str, Any])
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -191,8 +192,14 @@ class Recorded(msgspec.Struct, Generic[E_co], frozen=True, gc=False):
 
     @property
     def metadata(self) -> Mapping[str, Any]:
+        """Raises DecodeError for what is no mapping in JSON: somebody else has written it."""
         raw = self.stored.metadata
-        return _NOTHING if raw is None else MappingProxyType(msgspec.json.decode(raw))
+        if raw is None:
+            return _NOTHING
+        try:
+            return MappingProxyType(_METADATA.decode(raw))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise DecodeError(self.type, f"its metadata: {error}", self.stream, self.version, self.position) from error
 
     def __repr__(self) -> str:
         return (

@@ -24,6 +24,8 @@ __all__ = [
     "Append",
     "Appended",
     "AppendedStream",
+    "BoundaryRead",
+    "Condition",
     "EventSink",
     "EventSource",
     "EventStore",
@@ -33,6 +35,8 @@ __all__ = [
     "SourceOnly",
     "StreamInfo",
     "checked",
+    "checked_boundary",
+    "checked_condition",
     "checked_query",
 ]
 
@@ -111,6 +115,28 @@ class StreamInfo(msgspec.Struct, frozen=True):
     recorded_at: int
 
 
+class Condition(msgspec.Struct, frozen=True):
+    """
+    That nothing which matches a query has been stored since it was read.
+
+    Opaque: it comes from `read_boundary` and goes to `append`, of the same store. What is in it is the store's matter.
+    """
+
+    query: Query
+    bound: int
+
+
+class BoundaryRead(msgspec.Struct, frozen=True):
+    """
+    What a query found at one moment, and the condition that nothing has been added since.
+
+    The events come in position order and are fetched while they are iterated, once; the moment is that of the read.
+    """
+
+    events: AsyncIterator[StoredEvent]
+    condition: Condition
+
+
 class EventSource(Protocol):
     """Reads the log. It cannot write."""
 
@@ -138,6 +164,17 @@ class EventSource(Protocol):
         """The last position of the query; 0 if it has none."""
         ...
 
+    async def read_boundary(self, query: Query) -> BoundaryRead:
+        """
+        The events of the query as they are at this moment, and the condition for an append that depends on them.
+
+        Memory stays bounded, as with `read_all`.
+
+        Raises:
+            InvalidInput: an alternative without types and tags, or the query holds classes.
+        """
+        ...
+
     def streams(self, category: str | None = None, *, limit: int | None = None) -> AsyncIterator[StreamInfo]:
         """Streams in the order of category and id."""
         ...
@@ -155,18 +192,21 @@ class EventSource(Protocol):
 class EventSink(Protocol):
     """Writes the log. It cannot read."""
 
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         """
         Store the events of all these streams, or nothing.
 
         Versions go on without a gap; the order of a batch is kept; positions grow. Appending the same events
-        with the same ids again, whatever it expects, returns the original places: a retry is safe, for ever.
+        with the same ids again, whatever it expects and on whatever condition, returns the original places: a retry is
+        safe, for ever.
+        A condition belongs to the whole call, and is checked in the same transaction.
         A call that is cancelled while it waits may still have been stored.
 
         Raises:
             EmptyAppend, TooLarge, InvalidInput, InvalidStreamName: nothing was asked of the store.
             EventIdConflict: an id is taken by another event, or only some of the ids are known.
             ConcurrencyConflict: a stream is not where it was expected.
+            BoundaryConflict: an event that matches the condition's query came after it was read.
             StoreFull, StoreUnavailable, StoreClosed: nothing was stored.
             AppendOutcomeUnknown: nobody can say.
         """
@@ -208,6 +248,9 @@ class SourceOnly:
     async def head(self, query: Query = _EVERYTHING) -> int:
         return await self._store.head(query)
 
+    async def read_boundary(self, query: Query) -> BoundaryRead:
+        return await self._store.read_boundary(query)
+
     def streams(self, category: str | None = None, *, limit: int | None = None) -> AsyncIterator[StreamInfo]:
         return self._store.streams(category, limit=limit)
 
@@ -221,8 +264,8 @@ class SinkOnly:
     def __init__(self, store: EventSink) -> None:
         self._store = store
 
-    async def append(self, *appends: Append) -> Appended:
-        return await self._store.append(*appends)
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
+        return await self._store.append(*appends, condition=condition)
 
 
 def checked(appends: tuple[Append, ...]) -> int:
@@ -322,3 +365,30 @@ def checked_query(query: Query) -> Query:
             if not _is_text(name):
                 raise InvalidInput(f"{name!r} in a query: it must be valid Unicode without NUL")
     return query
+
+
+def checked_boundary(query: Query) -> Query:
+    """
+    The query, if a decision may depend on it.
+
+    Raises:
+        InvalidInput: it has no alternatives, one of them names neither types nor tags, or `checked_query` refuses it.
+    """
+    if not query.alternatives:
+        raise InvalidInput("a boundary depends on something: its query has no alternatives; write Query.of(…)")
+    for alternative in query.alternatives:
+        if not (alternative.types or alternative.tags):
+            raise InvalidInput(
+                f"{alternative!r} in a boundary names neither types nor tags, so nearly every append would be a "
+                "conflict; name what the decision depends on: Query.of(SomeEvent, tags=[…])"
+            )
+    return checked_query(query)
+
+
+def checked_condition(condition: object) -> None:
+    """Raises InvalidInput for what does not come from `read_boundary`."""
+    if condition is None:
+        return
+    if not isinstance(condition, Condition):
+        raise InvalidInput(f"condition={condition!r}: pass the condition that read_boundary() gave")
+    checked_boundary(condition.query)

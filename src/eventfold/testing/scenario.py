@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.system import ManualClock, uuid7
 from eventfold.bootstrap.stores import open_stores
+from eventfold.domain.boundary import Boundary
 from eventfold.domain.decider import Decider, fold
 from eventfold.domain.message import Stream
 from eventfold.errors import InvalidInput
@@ -44,11 +45,13 @@ def given(
     subject: Projector, /, *history: object, stream: tuple[str, str] = ..., events: Events = ...
 ) -> Projected: ...
 @overload
+def given(subject: Boundary[C, S, E], /, *history: object) -> Given[C, S, E]: ...
+@overload
 def given(subject: Decider[C, S, E], /, *history: E) -> Given[C, S, E]: ...
 
 
 def given(
-    subject: Projector | Decider[Any, Any, Any],
+    subject: Projector | Boundary[Any, Any, Any] | Decider[Any, Any, Any],
     /,
     *history: Any,
     stream: tuple[str, str] = ("given", "1"),
@@ -97,7 +100,7 @@ class Given(Generic[C, S, E]):
         except Exception as error:
             rejection = error
         unchanged.check(self._state, f"deciding on {command!r}")
-        state = fold(self._decider, events, self._state)
+        state = fold(self._decider, _known(self._decider, events), self._state)
         unchanged.check(self._state, f"evolving on {_listed(events)}")
         return Decided(state, events, rejection)
 
@@ -190,6 +193,10 @@ class Projected:
             await projection.catch_up()
             rows: list[Any] = await stores.rows.query(select(table))
         return [row._asdict() for row in rows]
+
+
+def _known(decider: object, events: Sequence[E]) -> Sequence[E]:
+    return decider.known(events) if isinstance(decider, Boundary) else events
 
 
 def _same(what: str, expected: object, actual: object) -> None:

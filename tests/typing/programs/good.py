@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from bookstore.app import books, stock, stock_t
 from bookstore.domain import Book, Bought, Buy, Return, Returned
-from eventfold import Eventfold, Events, Loaded, Outcome, Projector, Query, Recorded, Running, View
+from eventfold import Boundary, Eventfold, Events, Loaded, Outcome, Projector, Query, Recorded, Running, View
 from eventfold.testing import given
 
 
@@ -32,6 +32,35 @@ class StockTuple(NamedTuple):
 events = Events()
 events.add(Bought, name="copies-bought", version=2, tags=lambda event: [f"copies:{event.copies}"])
 app = Eventfold(deciders=[books], processors=[stock], events=events)
+
+
+def decide_once(command: Buy, sold: int) -> list[Bought]:
+    return [Bought(command.copies)]
+
+
+def evolve_sold(sold: int, event: Bought | Returned) -> int:
+    return sold + event.copies
+
+
+def all_copies(command: Buy) -> Query:
+    return Query.of(Bought, Returned)
+
+
+def one_shop(command: Buy) -> tuple[str, str]:
+    return "shop", "1"
+
+
+sales = Boundary("sale", initial=0, decide=decide_once, evolve=evolve_sold, query=all_copies)
+in_one_shop = Boundary(
+    "sales_in_shop", initial=0, decide=decide_once, evolve=evolve_sold, query=all_copies, stream=one_shop
+)
+Eventfold(deciders=[books, sales])
+
+
+async def across(running: Running) -> None:
+    outcome = await running.execute(sales, Buy(3), metadata={"actor": "ann"})
+    assert_type(outcome, Outcome[int, Bought, None])
+    given(sales, Bought(3), Returned(1)).when(Buy(1)).then(Bought(1)).then_state(5)
 
 
 async def write(running: Running) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from bookstore.app import books, stock, stock_t
 from bookstore.domain import Book, Bought, Buy, Return, Returned, decide, evolve
-from eventfold import Aggregate, Eventfold, Events, Projector, Query, Recorded, Running, View
+from eventfold import Aggregate, Boundary, Eventfold, Events, Projector, Query, Recorded, Running, View
 from eventfold.testing import given
 
 
@@ -39,6 +39,38 @@ async def outcomes(running: Running) -> None:
     event: Bought = outcome.events[0].event  # expect-error: it may be another event
     left: str = (await running.load(books, "isbn-1")).state.left  # expect-error: a wrong field of the state
     print(reply, state, event, left)
+
+
+# ---------------------------------------------------------------------- boundaries
+
+
+def decide_once(command: Buy, sold: int) -> list[Bought]:
+    return [Bought(command.copies)]
+
+
+def evolve_sold(sold: int, event: Bought | Returned) -> int:
+    return sold + event.copies
+
+
+def all_copies(command: Buy) -> Query:
+    return Query.of(Bought, Returned)
+
+
+def no_query(command: Buy) -> list[str]:
+    return ["Bought"]
+
+
+sales = Boundary("sale", initial=0, decide=decide_once, evolve=evolve_sold, query=all_copies)
+Boundary("sale", initial="", decide=decide_once, evolve=evolve_sold, query=all_copies)  # expect-error: a wrong state
+Boundary("sale", initial=0, decide=decide_once, evolve=evolve_sold, query=no_query)  # expect-error: no query
+
+
+async def across(running: Running) -> None:
+    await running.execute(sales, "1", Buy(1))  # expect-error: a boundary takes no id
+    await running.execute(sales, Return(1))  # expect-error: no command of the boundary
+    await running.execute(books, Buy(1))  # expect-error: an aggregate takes an id
+    text: str = (await running.execute(sales, Buy(1))).state  # expect-error: a wrong state
+    print(text)
 
 
 # ---------------------------------------------------------------------- aggregates

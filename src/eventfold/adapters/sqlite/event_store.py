@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from functools import lru_cache
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final
 
 import msgspec
 
 from eventfold.adapters.sqlite.connection import Connection, speaking_our_errors
+from eventfold.adapters.sqlite.group import ConditionalJob
 from eventfold.adapters.sqlite.names import Names
+from eventfold.adapters.sqlite.queries import boundary, restricted
 from eventfold.adapters.sqlite.writer import Writer
 from eventfold.domain.message import StoredEvent, Stream
-from eventfold.domain.query import Alternative, Query
-from eventfold.ports.event_store import Append, Appended, Fact, StreamInfo, checked, checked_query
+from eventfold.domain.query import Query
+from eventfold.errors import DecodeError
+from eventfold.ports.event_store import (
+    Append,
+    Appended,
+    BoundaryRead,
+    Condition,
+    Fact,
+    StreamInfo,
+    checked,
+    checked_boundary,
+    checked_condition,
+    checked_query,
+)
 from eventfold.ports.subscription import PAGE, Batch, catch_up_then_live
 
 __all__ = ["SqliteEventStore"]
 
 EVENTS: Final = """
 SELECT position, category, id, version, event_id, type, coalesce(schema_version, 0), format, correlation_id,
-       causation_id, tags, occurred_at, recorded_at, metadata, data
+       causation_id, tags, occurred_at, recorded_at, CAST(metadata AS BLOB), CAST(data AS BLOB)
 FROM {events} WHERE """
 READ: Final = EVENTS + "category = ? AND id = ? AND version > ? ORDER BY version LIMIT ?"
 READ_BACKWARDS: Final = EVENTS + "category = ? AND id = ? AND version > ? AND version < ? ORDER BY version DESC LIMIT ?"
@@ -36,28 +49,40 @@ SELECT category, id, max(version), max(position), recorded_at FROM {events}
 WHERE (category, id) > (?, ?) AND category <= ? GROUP BY category, id ORDER BY category, id LIMIT ?
 """
 _EVERYTHING: Final = Query.all()
-_TAGS: Final = 10  # the places of what is not ready to be handed over
-_TEXTS: Final = (13, 14)
+_TAGS: Final = 10  # the place of what is not ready to be handed over
+_TAG_TEXTS: Final = msgspec.json.Decoder(tuple[str, ...])
 _UNENDING: Final = 2**62
 _BEYOND_ANY_CATEGORY: Final = "\U0010ffff"
 
 
 class SqliteEventStore:
-    """An event store in a file. One process writes; any may read."""
+    """An event store in a file, which any number of processes of one machine may have open."""
 
-    def __init__(self, writer: Writer, reader: Connection, names: Names, path: str) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Connection,
+        names: Names,
+        path: str,
+        *,
+        listening: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._names = names
         self._path = path
         self._bell = writer.bell
+        self._listening = listening
         self._read, self._read_backwards, self._load, self._head_of_log, self._streams = map(
             names.fill, (READ, READ_BACKWARDS, LOAD, HEAD_OF_LOG, STREAMS)
         )
 
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         self._writer.refuse_if_unusable()
-        return await self._writer.append(appends, checked(appends))
+        events = checked(appends)
+        checked_condition(condition)
+        job = appends if condition is None else ConditionalJob(appends, condition)
+        return await self._writer.append(job, events)
 
     # ------------------------------------------------------------------ one stream
 
@@ -127,8 +152,25 @@ class SqliteEventStore:
             after = events[-1].position
             await asyncio.sleep(0)
 
+    async def read_boundary(self, query: Query) -> BoundaryRead:
+        checked_boundary(query)
+        bound = self._head()  # first: what is at or below it never changes, and what comes later is a conflict
+        return BoundaryRead(self._read_boundary(query, bound), Condition(query, bound))
+
+    async def _read_boundary(self, query: Query, bound: int) -> AsyncIterator[StoredEvent]:
+        after = 0
+        while True:
+            sql, values = boundary(query, after, bound)
+            rows = self._select(self._names.fill(f"{EVENTS}{sql} ORDER BY position LIMIT ?"), (*values, PAGE))
+            for row in rows:
+                yield _stored(row)
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][0]
+            await asyncio.sleep(0)
+
     async def head(self, query: Query = _EVERYTHING) -> int:
-        condition, values = _condition(checked_query(query))
+        condition, values = restricted(checked_query(query))
         if query.unrestricted:
             return self._head()
         sql = f"SELECT position FROM {{events}} WHERE {condition} ORDER BY position DESC LIMIT 1"  # noqa: S608 - fixed words
@@ -145,16 +187,17 @@ class SqliteEventStore:
             return self._page(query, position, head, PAGE), head
 
         batches = catch_up_then_live(page, self._bell, after)
-        try:
-            yield batches
-        finally:
-            await batches.aclose()
+        with self._listening():  # to other processes
+            try:
+                yield batches
+            finally:
+                await batches.aclose()
 
     def _head(self) -> int:
         return self._select(self._head_of_log, ())[0][0] or 0
 
     def _page(self, query: Query, after: int, upto: int, size: int) -> list[StoredEvent]:
-        condition, values = _condition(query)
+        condition, values = restricted(query)
         sql = f"{EVENTS}position > ? AND position <= ? AND {condition} ORDER BY position LIMIT ?"
         return [_stored(row) for row in self._select(self._names.fill(sql), (after, upto, *values, size))]
 
@@ -168,40 +211,18 @@ class SqliteEventStore:
     async def close(self) -> None:
         self._bell.close()
         await self._writer.close()
-        if not self._writer.forked:
-            self._reader.close()
 
 
 def _stored(row: tuple[Any, ...]) -> StoredEvent:
-    fields = list(row)
-    if row[_TAGS] is not None:
-        fields[_TAGS] = tuple(msgspec.json.decode(row[_TAGS]))
-    for text in _TEXTS:
-        if isinstance(row[text], str):
-            fields[text] = row[text].encode()
+    if row[_TAGS] is None:
+        return StoredEvent(*row)
+    fields: list[Any] = [*row]
+    fields[_TAGS] = _tags(row)
     return StoredEvent(*fields)
 
 
-@lru_cache(maxsize=256)
-def _condition(query: Query) -> tuple[str, tuple[str, ...]]:
-    """The query as SQL over the columns of events: fixed words and question marks, and the values for these."""
-    if query.unrestricted:
-        return "1", ()
-    parts = [_alternative(each) for each in query.alternatives]
-    if not parts:
-        return "0", ()
-    return f"({' OR '.join(sql for sql, _ in parts)})", tuple(value for _, values in parts for value in values)
-
-
-def _alternative(alternative: Alternative) -> tuple[str, tuple[str, ...]]:
-    parts: list[str] = []
-    values: list[str] = []
-    for column, allowed in (("category", alternative.categories), ("type", alternative.types)):
-        if allowed:
-            names = sorted(map(str, allowed))
-            parts.append(f"{column} IN ({', '.join('?' * len(names))})")
-            values += names
-    for tag in sorted(alternative.tags):
-        parts.append("EXISTS (SELECT 1 FROM {event_tags} AS t WHERE t.tag = ? AND t.position = {events}.position)")
-        values.append(tag)
-    return f"({' AND '.join(parts)})", tuple(values)
+def _tags(row: tuple[Any, ...]) -> tuple[str, ...]:
+    try:
+        return _TAG_TEXTS.decode(row[_TAGS])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise DecodeError(row[5], f"its tags: {error}", Stream(row[1], row[2]), row[3], row[0]) from error

@@ -3,13 +3,14 @@ One transaction for all the appends of a moment, with an outcome for each.
 
 Versions are checked against the heads of streams, which are known in memory while nobody else has written, and
 all rows go in by one statement. Only a repeated event id sends the group down the careful way, with a savepoint
-for each append, so that one conflict never harms its neighbours.
+for each append, so that one conflict never harms its neighbours. A conditional append takes that way too, for its
+condition must see the rows of the neighbours before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 from uuid import UUID
 
 import apsw
@@ -17,18 +18,40 @@ import msgspec
 
 from eventfold.adapters.sqlite.connection import Connection, translated
 from eventfold.adapters.sqlite.names import Names
+from eventfold.adapters.sqlite.queries import boundary
 from eventfold.domain.message import NO_STREAM, NewEvent, Stream, to_micros
-from eventfold.errors import AppendOutcomeUnknown, ConcurrencyConflict, EventfoldError, EventIdConflict
+from eventfold.errors import (
+    AppendOutcomeUnknown,
+    BoundaryConflict,
+    ConcurrencyConflict,
+    EventfoldError,
+    EventIdConflict,
+)
 from eventfold.ports.clock import Clock
-from eventfold.ports.event_store import Append, Appended, AppendedStream, Expect
+from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition, Expect
+from eventfold.ports.failpoint import failpoint
 
-__all__ = ["GroupCommit", "Job", "Outcome"]
+__all__ = ["ConditionalJob", "GroupCommit", "Job", "Outcome"]
 
 Outcome: TypeAlias = Appended | Exception
 Job: TypeAlias = tuple[Append, ...]
 
+
+class ConditionalJob(tuple[Append, ...]):  # noqa: SLOT001 - a tuple has no room for slots
+    """A job that is stored only if its condition still holds."""
+
+    condition: Condition
+
+    def __new__(cls, appends: Job, condition: Condition) -> Self:
+        job = super().__new__(cls, appends)
+        job.condition = condition
+        return job
+
+
 _KNOWN_HEADS: Final = 50_000
 """Streams whose head is kept in memory; all are forgotten at once when there are more."""
+
+_NO_BOUND: Final = 2**62
 
 HEAD: Final = "SELECT version FROM {events} WHERE category = ? AND id = ? ORDER BY version DESC LIMIT 1"
 LAST_POSITION: Final = "SELECT seq FROM sqlite_sequence WHERE name = ?"
@@ -54,6 +77,7 @@ class GroupCommit:
         self._execute = connection.execute
         self._executemany = connection.executemany
         self._connection = connection
+        self._names = names
         self._path = path
         self._clock = clock
         self._head = names.fill(HEAD)
@@ -89,18 +113,23 @@ class GroupCommit:
     def _one_transaction(self, jobs: Sequence[Job]) -> list[Outcome]:
         self._begin()
         try:
-            outcomes = self._fast(jobs)
+            conditional = any(isinstance(job, ConditionalJob) for job in jobs)
+            outcomes = self._careful(jobs) if conditional else self._fast(jobs)
         except (apsw.ConstraintError, _Repeated):
             if lost := self._roll_back():
                 raise lost from None
             self._begin()
             outcomes = self._careful(jobs)
+        failpoint("append.after_insert")
         self._doing = "commit"
+        failpoint("append.before_commit")
         self._execute("COMMIT")
+        failpoint("append.after_commit_before_ack")
         return outcomes
 
     def _begin(self) -> None:
         self._doing = "begin"
+        failpoint("append.before_begin")
         self._execute("BEGIN IMMEDIATE")
         self._doing = "write"
 
@@ -205,11 +234,10 @@ class GroupCommit:
         return None
 
     def _stored_before(self, job: Job, in_this_group: set[bytes]) -> bool:
-        return any(
-            event.event_id in in_this_group
-            or self._execute(self._by_event_id, (event.event_id,)).fetchone() is not None
-            for append in job
-            for event in append.events
+        """Or used twice in this job, which weighs more than its conflict as well."""
+        ids = [event.event_id for append in job for event in append.events]
+        return len(set(ids)) < len(ids) or any(
+            id in in_this_group or self._execute(self._by_event_id, (id,)).fetchone() is not None for id in ids
         )
 
     def _remember(self, changed: dict[Stream, int], position: int) -> None:
@@ -261,10 +289,18 @@ class GroupCommit:
         return Appended(tuple(places))
 
     def _stored_now(self, job: Job) -> Appended:
+        if isinstance(job, ConditionalJob) and (conflict := self._against(job.condition)):
+            raise conflict
         (outcome,) = self._fast([job])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def _against(self, condition: Condition) -> BoundaryConflict | None:
+        sql, values = boundary(condition.query, condition.bound, _NO_BOUND)
+        sql = self._names.fill(f"SELECT position FROM {{events}} WHERE {sql} ORDER BY position LIMIT 1")  # noqa: S608 - fixed words
+        position = self._execute(sql, values).get
+        return None if position is None else BoundaryConflict(condition.query, position)
 
 
 def _row(position: int, stream: Stream, version: int, event: NewEvent, recorded_at: int) -> tuple[Any, ...]:

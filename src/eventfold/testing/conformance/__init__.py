@@ -15,6 +15,7 @@ proves. Needs `eventfold[testing]`.
 from eventfold.testing.conformance.checkpoint_store import CheckpointStoreConformance
 from eventfold.testing.conformance.codec import CodecConformance
 from eventfold.testing.conformance.event_store import DurableEventStoreConformance, EventStoreConformance
+from eventfold.testing.conformance.processors import ProcessorRegisterConformance
 from eventfold.testing.conformance.read_model import ReadModelConformance
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "CodecConformance",
     "DurableEventStoreConformance",
     "EventStoreConformance",
+    "ProcessorRegisterConformance",
     "ReadModelConformance",
 ]

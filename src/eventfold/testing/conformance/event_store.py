@@ -9,6 +9,7 @@ import pytest
 from eventfold.domain.query import Query
 from eventfold.ports.event_store import ANY, EventStore
 from eventfold.testing.conformance.appending import Appending
+from eventfold.testing.conformance.boundaries import Boundaries
 from eventfold.testing.conformance.closing import Closing
 from eventfold.testing.conformance.following import Following
 from eventfold.testing.conformance.idempotency import Idempotency
@@ -19,7 +20,7 @@ from eventfold.testing.conformance.refusals import Refusals
 __all__ = ["DurableEventStoreConformance", "EventStoreConformance"]
 
 
-class EventStoreConformance(Appending, Idempotency, Refusals, Reading, Following, Closing):
+class EventStoreConformance(Appending, Idempotency, Boundaries, Refusals, Reading, Following, Closing):
     """Every promise of `EventStore`. The fixture `store` gives an empty one that takes its time from `clock`."""
 
 

@@ -1,0 +1,155 @@
+"""Commands of a boundary: read what a query finds, decide, append if nothing was added; again on a conflict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+import msgspec
+
+from eventfold.commands.context import refuse_inside_projection
+from eventfold.commands.decision import OnRecorded, Outcome, Rejected, decided, envelope, tell
+from eventfold.domain.boundary import Boundary
+from eventfold.domain.decider import fold
+from eventfold.domain.message import NO_STREAM, Stream
+from eventfold.domain.query import Alternative, Query
+from eventfold.errors import BoundaryConflict, InvalidInput
+from eventfold.ports.event_store import Append, EventStore
+from eventfold.ports.telemetry import Telemetry
+from eventfold.schema.registry import Events
+from eventfold.schema.serializer import Envelope, Serializer
+
+__all__ = ["BoundaryManager"]
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E")
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A command with all that stays the same however often it is decided."""
+
+    command: Any
+    query: Query
+    stream: Stream
+    envelope: Envelope
+
+
+class BoundaryManager:
+    """
+    Executes commands of boundaries against a store.
+
+    Nothing is kept warm: what a query finds may be added to from anywhere, so each decision reads it.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        serializer: Serializer,
+        catalogue: Events,
+        telemetry: Telemetry,
+        new_id: Callable[[], object],
+        *,
+        on_recorded: OnRecorded | None,
+        attempts: int,
+    ) -> None:
+        self._store = store
+        self._serializer = serializer
+        self._catalogue = catalogue
+        self._telemetry = telemetry
+        self._new_id = new_id
+        self._on_recorded = on_recorded
+        self._attempts = attempts
+        self._queues: dict[Alternative, tuple[asyncio.Lock, int]] = {}
+
+    async def execute(
+        self, boundary: Boundary[C, S, E], command: C, *, metadata: Mapping[str, Any] | None = None
+    ) -> Outcome[S, E, None]:
+        """
+        Decide and record.
+
+        Raises:
+            whatever `decide` raises, untouched; nothing is recorded then.
+            BoundaryConflict: others were quicker every time.
+            InvalidInput: the boundary's `query` gives what no decision may depend on.
+            InvalidStreamName, Unencodable, TooLarge, UnknownEvent, DecodeError, StoreError, AppendOutcomeUnknown.
+        """
+        refuse_inside_projection()
+        query = _checked(boundary.name, boundary.query(command))
+        stream = boundary.stream(command, self._new_id)
+        asked = _Asked(command, self._catalogue.resolve(query), stream, envelope(metadata))
+        with self._telemetry.span("command", boundary=boundary.name, command=type(command).__name__):
+            try:
+                return await self._optimistically(boundary, asked)
+            except Rejected as said:
+                rejection = said.rejection
+        raise rejection  # outside the span: the domain said no, and nothing has failed
+
+    async def _optimistically(self, boundary: Boundary[Any, S, E], asked: _Asked) -> Outcome[S, E, None]:
+        attempts = self._attempts
+        if self._queues.keys().isdisjoint(asked.query.alternatives):
+            try:
+                return await self._attempt(boundary, asked)
+            except BoundaryConflict:
+                attempts -= 1
+                if attempts == 0:
+                    raise
+        async with self._turn(asked.query):
+            while True:
+                attempts -= 1
+                try:
+                    return await self._attempt(boundary, asked)
+                except BoundaryConflict:
+                    if attempts == 0:
+                        raise
+
+    @asynccontextmanager
+    async def _turn(self, query: Query) -> AsyncGenerator[None]:
+        """After a conflict, this process's commands that share an alternative queue up, always in the same order."""
+        alternatives = sorted(set(query.alternatives), key=_place)
+        for each in alternatives:
+            lock, users = self._queues.get(each) or (asyncio.Lock(), 0)
+            self._queues[each] = (lock, users + 1)
+        try:
+            async with AsyncExitStack() as held:
+                for each in alternatives:
+                    await held.enter_async_context(self._queues[each][0])
+                yield
+        finally:
+            for each in alternatives:
+                lock, users = self._queues[each]
+                if users == 1:
+                    del self._queues[each]
+                else:
+                    self._queues[each] = (lock, users - 1)
+
+    async def _attempt(self, boundary: Boundary[Any, S, E], asked: _Asked) -> Outcome[S, E, None]:
+        names = {self._catalogue.name_of(cls) for cls in boundary.events}
+        read = await self._store.read_boundary(asked.query)
+        state, position = boundary.initial, 0
+        async for stored in read.events:
+            position = stored.position
+            if stored.type in names:
+                state = boundary.evolve(state, self._serializer.decode(stored).event)
+        events = decided(boundary, asked.command, state)
+        if not events:
+            return Outcome(state, (), NO_STREAM, position, None)
+        after = fold(boundary, boundary.known(events), state)  # first: what cannot be folded must not be stored
+        new = [self._serializer.encode(event, asked.envelope) for event in events]
+        appended = await self._store.append(Append(asked.stream, new), condition=read.condition)
+        (place,) = appended.streams
+        recorded = self._serializer.recorded(asked.stream, events, new, place)
+        tell(self._on_recorded, recorded)
+        return Outcome(after, recorded, place.version, appended.position, None)
+
+
+def _checked(name: str, query: object) -> Query:
+    if not isinstance(query, Query):
+        raise InvalidInput(f"query of {name!r} gave {query!r}; give a Query.of(…)")
+    return query
+
+
+def _place(alternative: Alternative) -> tuple[list[str], ...]:
+    return tuple(sorted(map(str, each)) for each in (alternative.categories, alternative.types, alternative.tags))
