@@ -6,17 +6,20 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from eventfold.errors import InvalidInput, InvalidStoreUrl
+from eventfold.errors import InvalidInput, InvalidStoreUrl, UnsupportedByStore
 from eventfold.ports.clock import Clock
 from eventfold.ports.event_store import EventStore
 from eventfold.ports.read_model import ReadModel
 
-__all__ = ["DEFAULT_URL", "Stores", "open_stores"]
+if TYPE_CHECKING:
+    from eventfold.adapters.sqlite.backup import Backup
+
+__all__ = ["DEFAULT_URL", "SqliteOptions", "Stores", "backup", "open_stores", "sqlite_file"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -47,6 +50,7 @@ class SqliteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     busy: Duration = Duration(seconds=5)
     writer: Literal["auto", "thread"] = "auto"
     prefix: str = ""
+    network: Literal["refuse", "allow"] = "refuse"
 
 
 @asynccontextmanager
@@ -78,6 +82,39 @@ async def open_stores(url: str, *, clock: Clock, migrate: bool) -> AsyncGenerato
         await stores.rows.close()
 
 
+async def backup(url: str, to: str) -> Backup:
+    """
+    Copy the store into a new file while it is in use: one moment of it, checked before it gets its name.
+
+    Raises:
+        InvalidStoreUrl: as `open_stores` does.
+        InvalidInput: there is such a file already; it stays as it was.
+        UnsupportedByStore: the store is no file.
+        StoreError: the store cannot be read, or the copy not be written.
+    """
+    from eventfold.adapters.sqlite.backup import backup_sqlite
+
+    path, options = sqlite_file(url)
+    return await backup_sqlite(path, to, prefix=options.prefix, busy=options.busy.total_seconds())
+
+
+def sqlite_file(url: str) -> tuple[str, SqliteOptions]:
+    """
+    The file behind the URL, and the options it is opened with.
+
+    Raises:
+        InvalidStoreUrl: as `open_stores` does.
+        UnsupportedByStore: the store is no file.
+    """
+    scheme, _, rest = url.partition(":")
+    place, _, query = rest.partition("?")
+    if scheme == "memory":
+        raise UnsupportedByStore("a store in memory ends with its process: no backup, nothing to look at; open a file")
+    if scheme != "sqlite":
+        raise InvalidStoreUrl(f"{scheme!r} is no kind of store of this release; there are {_SCHEMES}")
+    return _path(place), _options(SqliteOptions, query, "sqlite:")
+
+
 async def _open_memory(clock: Clock) -> Stores:
     from eventfold.adapters.memory import MemoryEventStore
     from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
@@ -96,6 +133,7 @@ async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migra
         busy=options.busy.total_seconds(),
         writer=options.writer,
         prefix=options.prefix,
+        network=options.network,
     )
     return Stores(events, rows)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from eventfold.adapters.sqlite.connection import (
     IN_MEMORY,
+    Connection,
     Synchronous,
     make_durable,
     open_reader,
@@ -15,10 +18,15 @@ from eventfold.adapters.sqlite.connection import (
     speaking_our_errors,
 )
 from eventfold.adapters.sqlite.event_store import SqliteEventStore
+from eventfold.adapters.sqlite.filesystem import mount_table, refuse_network
 from eventfold.adapters.sqlite.group import GroupCommit
+from eventfold.adapters.sqlite.lock import FileLock
 from eventfold.adapters.sqlite.migrate import bring_up_to_date, found_version, latest_version
 from eventfold.adapters.sqlite.names import Names
-from eventfold.adapters.sqlite.writer import Placement, Writer
+from eventfold.adapters.sqlite.pace import Placement
+from eventfold.adapters.sqlite.wakeup import WakeUp
+from eventfold.adapters.sqlite.wal import WalWatch
+from eventfold.adapters.sqlite.writer import Writer
 from eventfold.domain.message import to_micros
 from eventfold.errors import StoreNotMigrated
 
@@ -38,6 +46,7 @@ async def open_sqlite(
     busy: float = 5.0,
     writer: Placement = "auto",
     prefix: str = "",
+    network: Literal["refuse", "allow"] = "refuse",
 ) -> tuple[SqliteEventStore, SqliteReadModel]:
     """
     The log and the rows in one file. Closing the event store closes the file.
@@ -48,32 +57,59 @@ async def open_sqlite(
         busy: seconds to wait for another process.
         writer: `auto` commits small groups on the loop while the disk is quick, `thread` never.
         prefix: of all our tables.
+        network: whether a file on a network file system is opened all the same.
 
     Raises:
-        NotAStore, StoreTooNew, StoreNotMigrated, StoreUnavailable, StoreBusy, InvalidInput.
+        NotAStore, StoreTooNew, StoreNotMigrated, StoreUnavailable, UnsupportedByStore, StoreBusy, InvalidInput.
     """
     names = Names(prefix)
     if not migrate and os.access(Path(path).parent, os.X_OK) and not Path(path).exists():  # noqa: ASYNC240 - opening blocks, once
         raise StoreNotMigrated(path, 0, latest_version())
+    if network == "refuse":
+        refuse_network(path, mount_table())
     connection = open_writer(path, busy=busy, create=migrate)
-    opened = [connection]
+    opened: list[Connection | FileLock] = [connection]
     try:
         with speaking_our_errors(path, busy):
             found = found_version(connection, names, path, migrate=migrate)
             make_durable(connection, path, synchronous=synchronous, busy=busy)
+            opened.append(lock := FileLock(path, busy=busy))
             if found < latest_version():
-                bring_up_to_date(connection, names, path, now=to_micros(clock.now()))
-        opened += (open_reader(path, busy=busy), open_reader(path, busy=busy))
+                await _take(lock)
+                try:
+                    bring_up_to_date(connection, names, path, now=to_micros(clock.now()))
+                finally:
+                    lock.release()
+        opened += [reader := open_reader(path, busy=busy), queries := open_reader(path, busy=busy)]
+        group = GroupCommit(connection, names, path, clock, busy=busy)
+        the_writer = Writer(connection, group, placement=writer, lock=lock, busy=busy)
     except BaseException:
-        for each in opened:
+        for each in reversed(opened):
             each.close()
         raise
-    _, reader, queries = opened
-    the_writer = Writer(connection, GroupCommit(connection, names, path, clock, busy=busy), placement=writer)
+    wake_up = WakeUp(path, the_writer.bell, lambda: reader.execute("PRAGMA data_version").get)
+    watch = WalWatch(the_writer, path)
+    the_writer.after_commit += [wake_up.tell, watch.look]
+    the_writer.before_close += [watch.stop, wake_up.close]
+    the_writer.close_first.append(reader.close)
     from eventfold.adapters.sqlite.read_model import SqliteReadModel  # SQLAlchemy costs 0.2 s
 
-    store = SqliteEventStore(the_writer, reader, names, path)
+    store = SqliteEventStore(the_writer, reader, names, path, listening=wake_up.listening)
     return store, SqliteReadModel(the_writer, reader, names, path, clock, queries=queries, busy=busy)
+
+
+async def _take(lock: FileLock) -> None:
+    """Off the loop. Who gives up meanwhile leaves no thread behind that takes the lock later."""
+    taking = asyncio.ensure_future(asyncio.to_thread(lock.take))
+    try:
+        await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        while not taking.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([taking])
+        if not taking.cancelled() and taking.exception() is None:
+            lock.release()
+        raise
 
 
 async def open_sqlite_rows_in_memory(*, clock: Clock) -> SqliteReadModel:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol, TypeVar, cast
 
 import apsw
 
@@ -26,12 +27,16 @@ __all__ = [
     "IN_MEMORY",
     "Connection",
     "Synchronous",
+    "in_transaction",
     "make_durable",
+    "open_copy",
     "open_reader",
     "open_writer",
     "speaking_our_errors",
     "translated",
 ]
+
+T = TypeVar("T")
 
 Synchronous = Literal["full", "normal"]
 IN_MEMORY: Final = ":memory:"
@@ -112,10 +117,19 @@ def open_reader(path: str, *, busy: float) -> Connection:
         return connection
 
 
+def open_copy(path: str, *, busy: float) -> Connection:
+    """A file that nobody else knows of yet, for writing."""
+    with speaking_our_errors(path, busy):
+        return cast("Connection", apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE))
+
+
 def _claim(path: str, *, create: bool) -> None:
-    """Make the file with our permissions before SQLite makes it with the umask's."""
+    """
+    Make the file with our permissions before SQLite makes it with the umask's.
+
+    One that is there is not opened: closing it again would drop the locks that other connections of this process hold.
+    """
     file = Path(path)
-    flags = os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
     try:
         if file.is_dir():
             raise NotAStore(f"{path} is a folder; name a file in it, for example sqlite:///{path}/eventfold.db")
@@ -123,7 +137,11 @@ def _claim(path: str, *, create: bool) -> None:
             raise StoreUnavailable(f"{path}: there is no folder {file.parent}; make it first")
         if file.is_symlink():
             raise StoreUnavailable(f"{path} is a symbolic link, its log would lie elsewhere; name {file.resolve()}")
-        os.close(os.open(path, flags, _OWNER_ONLY))
+        if create and not file.exists():
+            with suppress(FileExistsError):  # another process was quicker
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _OWNER_ONLY))
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, "no permission" if file.exists() else "there is no such file")
     except OSError as error:
         remedy = "see that the file and its folder belong to this user, on a disk that is mounted for writing"
         raise StoreUnavailable(f"{path} cannot be opened for writing: {error.strerror}; {remedy}") from error
@@ -136,6 +154,11 @@ def speaking_our_errors(path: str, busy: float = 0.0, *, for_user: bool = False)
         yield
     except apsw.Error as error:
         raise translated(error, path, busy, for_user=for_user) from error
+    except UnicodeDecodeError as error:
+        damage = f"{path} holds a text that is no UTF-8 ({error.reason} at byte {error.start} of it)"
+        raise StoreUnavailable(
+            f"{damage}; restore a backup, or salvage it with `.recover`"
+        ) from None  # it quotes the text
 
 
 def translated(error: apsw.Error, path: str, busy: float = 0.0, *, for_user: bool = False) -> EventfoldError:
@@ -161,3 +184,16 @@ def translated(error: apsw.Error, path: str, busy: float = 0.0, *, for_user: boo
             return StoreUnavailable(f"{path}: the disk does not answer ({error}); see that it is mounted and sound")
         case _:
             return StoreError(f"{path}: {type(error).__name__}: {error}")
+
+
+def in_transaction(connection: Connection, function: Callable[[Connection], T]) -> T:
+    """All of it, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = function(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result

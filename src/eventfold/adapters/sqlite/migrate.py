@@ -13,6 +13,7 @@ import apsw
 from eventfold.adapters.sqlite.connection import Connection
 from eventfold.adapters.sqlite.names import Names
 from eventfold.errors import NotAStore, StoreNotMigrated, StoreTooNew
+from eventfold.ports.failpoint import failpoint
 
 __all__ = ["bring_up_to_date", "found_version", "latest_version"]
 
@@ -61,6 +62,7 @@ def bring_up_to_date(connection: Connection, names: Names, path: str, *, now: in
         if found == 0:
             _introduce(connection, names, now)
         connection.execute(names.fill("UPDATE {store} SET schema_version = ?"), (latest_version(),))
+        failpoint("migrate.before_commit")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import apsw.ext
 
 from eventfold.adapters.sql import Statements, ddl_create, ddl_drop, sqlite_dialect
-from eventfold.adapters.sqlite.checkpoint_store import SqliteCheckpointStore
-from eventfold.adapters.sqlite.connection import IN_MEMORY, Connection, speaking_our_errors
+from eventfold.adapters.sqlite.connection import IN_MEMORY, Connection, in_transaction, speaking_our_errors
 from eventfold.adapters.sqlite.names import Names
+from eventfold.adapters.sqlite.processors import SqliteProcessors
 from eventfold.adapters.sqlite.writer import Writer
 from eventfold.domain.message import to_micros
 from eventfold.errors import InvalidInput, StoreClosed, UnsupportedStatement
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.clock import Clock
+from eventfold.ports.failpoint import failpoint
 from eventfold.ports.read_model import Bound, Params, RowTransaction, Writes
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ query_info: Final[Callable[[Any, str], apsw.ext.QueryDetails]] = cast("Any", aps
 _NO_PARAMS: Final[Params] = {}
 
 
-class SqliteReadModel(SqliteCheckpointStore):
+class SqliteReadModel(SqliteProcessors):
     """
     Tables beside the log. Writes go through the process's one writer, queries through a reader of their own.
 
@@ -66,7 +67,9 @@ class SqliteReadModel(SqliteCheckpointStore):
         self._queries = queries
         self._queries_lock = threading.Lock()
         self._statements = Statements(sqlite_dialect())
+        self._theirs: set[str] = set()  # tables that have been found to be none of ours
         self._dialect = sqlite_dialect()
+        writer.close_first.append(self._close_queries)
 
     # ---------------------------------------------------------------------- set-up
 
@@ -76,7 +79,7 @@ class SqliteReadModel(SqliteCheckpointStore):
         creates = [statement for table in tables for statement in ddl_create(table, self._dialect)]
         drops = [statement for table in reversed(tables) for statement in ddl_drop(table, self._dialect)]
         work = partial(self._prepare, processor, version, creates, drops)
-        return await self._write(lambda connection: _in_transaction(connection, work), for_user=True)
+        return await self._write(lambda connection: in_transaction(connection, work), for_user=True)
 
     def _refuse_our_own(self, table: str) -> None:
         if self._names.is_ours(table):
@@ -111,9 +114,11 @@ class SqliteReadModel(SqliteCheckpointStore):
     def bind(self, statement: Writing, row: Params | None) -> Bound:
         values = row or _NO_PARAMS
         compiled = self._statements.find(statement, values)
-        if not compiled.table:
-            raise UnsupportedStatement("write() takes insert, update and delete; read with await view.fetch(select)")
-        self._refuse_our_own(compiled.table)
+        if compiled.table not in self._theirs:
+            if not compiled.table:
+                raise UnsupportedStatement("write() takes insert, update, delete; read with await view.fetch(select)")
+            self._refuse_our_own(compiled.table)
+            self._theirs.add(compiled.table)
         return compiled, compiled.bind(values)
 
     @asynccontextmanager
@@ -179,8 +184,6 @@ class SqliteReadModel(SqliteCheckpointStore):
 
     async def close(self) -> None:
         await self._writer.close()
-        if not self._writer.forked:
-            await asyncio.to_thread(self._close_queries)
 
     def _close_queries(self) -> None:
         with self._queries_lock:
@@ -214,9 +217,13 @@ class _OpenTransaction:
         def run() -> None:
             self._write(writes)
             if move is not None:
+                failpoint("projection.before_checkpoint")
                 self._rows.advance_within(self._connection, move)
+                failpoint("projection.after_checkpoint_before_commit")
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
+            if move is not None:
+                failpoint("projection.after_commit")
 
         await self._work(run, writes)
         self._over = InvalidInput("this transaction is over; open another one")
@@ -244,15 +251,3 @@ class _OpenTransaction:
     def end(self) -> None:
         self._over = self._over or InvalidInput("this transaction is over; open another one")
         self._roll_back()
-
-
-def _in_transaction(connection: Connection, function: Callable[[Connection], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        result = function(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return result
