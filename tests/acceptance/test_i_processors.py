@@ -5,7 +5,7 @@ import logging
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -724,7 +724,7 @@ def test_i5_two_projectors_of_one_name_or_table_are_refused() -> None:
         application(seeing(), seeing())
     with pytest.raises(DuplicateName, match="'sums'.*tables"):
         application(summing("one"), summing("two"))
-    with pytest.raises(DuplicateName, match="'tape'.*aggregates"):
+    with pytest.raises(DuplicateName, match="'tape'.*deciders"):
         Eventfold(deciders=[tapes, tapes])
 
 
@@ -735,3 +735,159 @@ async def test_i5_the_catch_up_of_the_test_kit_and_of_an_application_agree() -> 
         assert await running.query(sums) == [("t", 1)]
         assert await running.query(positions) == [(1,), (2,)]
         assert running.now() == running.now()
+
+
+# --------------------------------------------- I1, I7: state, pause, place, start over
+
+
+@pytest.fixture
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventfold.processing.pausing.LOOK", 0.01)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not happened():  # noqa: ASYNC110 - what is awaited rings no bell
+            await asyncio.sleep(0.002)
+
+
+def workers(name: str = "sums") -> int:
+    return sum(task.get_name() == f"{name} following" for task in asyncio.all_tasks())
+
+
+async def test_i1_the_state_shows_position_running_and_error(place: Place) -> None:
+    async with place.open(application(failing_on(2))) as running:
+        first = await running.execute(tapes, "t", record(Added(1)))
+        await running.wait_for("sums", first.position)
+        assert running.status()["sums"] == ProcessorStatus("sums", "projector", True, 1, 0, None)
+        second = await running.execute(tapes, "t", record(Added(2)))
+        with pytest.raises(ProcessorStopped):
+            await running.wait_for("sums", second.position)
+        status = running.status()["sums"]
+        assert (status.running, status.paused, status.position, status.lag) == (False, False, 1, 1)
+        assert isinstance(status.error, HandlerFailed)
+
+
+async def test_i1_a_pause_ends_even_an_idle_projection_and_it_keeps_its_place(
+    place: Place, looking_often: None
+) -> None:
+    async with place.open(application(summing())) as running:
+        rows = running._stores.rows
+        first = await running.execute(tapes, "t", record(Added(1)))
+        await running.wait_for("sums", first.position)
+        assert workers() == 1
+        await rows.pause("sums", paused=True)
+        await until(lambda: running.status()["sums"].paused and not workers())
+        assert running.status()["sums"] == ProcessorStatus("sums", "projector", False, 1, 0, None, paused=True)
+        second = await running.execute(tapes, "t", record(Added(2)))
+        with pytest.raises(WaitTimedOut, match="it is paused; `eventfold processors resume sums`") as timed_out:
+            await running.wait_for("sums", second.position, timeout=0.05)
+        assert timed_out.value.paused
+        assert await running.query(sums) == [("t", 1)]
+        await rows.pause("sums", paused=False)
+        await running.wait_for("sums", second.position)
+        assert await running.query(sums) == [("t", 3)]
+        assert running.status()["sums"] == ProcessorStatus("sums", "projector", True, 2, 0, None)
+
+
+async def test_i1_a_pause_holds_through_a_restart(place: Place, looking_often: None) -> None:
+    async with place.open(application(summing())) as running:
+        first = await running.execute(tapes, "t", record(Added(1)))
+        await running.wait_for("sums", first.position)
+        await running._stores.rows.pause("sums", paused=True)
+    async with place.open(application(summing())) as running:
+        second = await running.execute(tapes, "t", record(Added(2)))
+        await until(lambda: running.status()["sums"].paused)
+        assert await running.query(sums) == [("t", 1)]
+        await running._stores.rows.pause("sums", paused=False)
+        await running.wait_for("sums", second.position)
+        assert await running.query(sums) == [("t", 3)]
+
+
+async def test_i1_a_pause_waits_for_the_batch_in_hand(place: Place, looking_often: None) -> None:
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    projector = Projector("sums", tables=[sums_t])
+
+    @projector.on(Added)
+    async def slow(recorded: Recorded[Added], view: View) -> None:
+        added(recorded, view)
+        reached.set()
+        await go_on.wait()
+
+    async with place.open(application(projector)) as running:
+        outcome = await running.execute(tapes, "t", record(Added(1)))
+        await reached.wait()
+        await running._stores.rows.pause("sums", paused=True)
+        pausable = running._projections["sums"]._pausable
+        await until(lambda: pausable.paused)
+        assert (running.status()["sums"].running, running.status()["sums"].paused) == (True, False)
+        go_on.set()
+        await until(lambda: running.status()["sums"].paused)
+        assert running.status()["sums"].position == outcome.position
+        assert await running.query(sums) == [("t", 1)]
+
+
+async def test_i1_pausing_and_resuming_never_yields_two_workers(place: Place, looking_often: None) -> None:
+    most = 0
+    async with place.open(application(summing())) as running:
+        rows = running._stores.rows
+        for n in range(30):
+            await rows.pause("sums", paused=n % 2 == 0)
+            await running.execute(tapes, "t", record(Added(1)))
+            for _ in range(n % 5):
+                most = max(most, workers())
+                await asyncio.sleep(0.005)
+        await rows.pause("sums", paused=False)
+        await running.settled()
+        most = max(most, workers())
+        assert running.status()["sums"].error is None
+        assert await running.query(sums) == [("t", 30)]
+    assert most == 1
+    assert workers() == 0
+
+
+async def test_i7_the_position_starts_at_0_is_kept_and_listed_and_set_up_never_rewinds(place: Place) -> None:
+    async with place.open(application(summing()), run=["sums"]) as running:
+        (listed,) = await running._stores.rows.processors()
+        assert (listed.name, listed.position) == ("sums", 0)
+        await running.execute(tapes, "t", record(Added(1), Added(2)))
+        await running.settled()
+    for _ in range(2):
+        async with place.open(application(summing())) as running:
+            assert running.status()["sums"].position == 2
+            (listed,) = await running._stores.rows.processors()
+            assert (listed.position, listed.version, listed.paused, listed.error) == (2, 1, False, None)
+            assert await running.query(sums) == [("t", 3)]
+
+
+async def test_i7_a_paused_processor_that_is_reset_fills_its_table_anew_when_it_is_resumed(
+    place: Place, looking_often: None
+) -> None:
+    async with place.open(application(summing())) as running:
+        rows = running._stores.rows
+        await running.execute(tapes, "t", record(Added(1), Added(2)))
+        await running.settled()
+        await rows.pause("sums", paused=True)
+        await until(lambda: running.status()["sums"].paused)
+        await rows.start_over("sums")
+        assert (await rows.checkpoint("sums")).position == 0
+        third = await running.execute(tapes, "t", record(Added(3)))
+        await rows.pause("sums", paused=False)
+        await until(lambda: running.status()["sums"].running)
+        await running.wait_for("sums", third.position)
+        assert await running.query(sums) == [("t", 6)]
+
+
+async def test_i7_a_reset_beneath_a_running_processor_stops_it_before_it_writes(place: Place) -> None:
+    async with place.open(application(summing())) as running:
+        first = await running.execute(tapes, "t", record(Added(1)))
+        await running.wait_for("sums", first.position)
+        await running._stores.rows.start_over("sums")
+        second = await running.execute(tapes, "t", record(Added(2)))
+        with pytest.raises(ProcessorStopped):
+            await running.wait_for("sums", second.position)
+        assert isinstance(running.status()["sums"].error, Fenced)
+        assert await running.query(sums) == [("t", 1)]
+    async with place.open(application(summing())) as running:
+        await running.settled()
+        assert await running.query(sums) == [("t", 3)]

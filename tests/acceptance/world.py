@@ -13,7 +13,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, inse
 from eventfold import Aggregate, Eventfold, Events, Projector, Query, Recorded, Running, View, upsert
 from eventfold.bootstrap.stores import Stores
 from eventfold.domain.message import NewEvent, StoredEvent, Stream
-from eventfold.ports.event_store import Append, Appended, EventStore, Fact, StreamInfo
+from eventfold.ports.event_store import Append, Appended, BoundaryRead, Condition, EventStore, Fact, StreamInfo
 from eventfold.ports.subscription import Batch
 
 # ------------------------------------------------------------------------- a domain
@@ -210,11 +210,11 @@ class Interposed:
         self.after: Callable[[Appended], Any] | None = None
         self.appends = 0
 
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         self.appends += 1
         if self.before is not None and (pending := self.before()) is not None:
             await pending
-        appended = await self._store.append(*appends)
+        appended = await self._store.append(*appends, condition=condition)
         if self.after is not None and (pending := self.after(appended)) is not None:
             await pending
         return appended
@@ -235,6 +235,9 @@ class Interposed:
     async def head(self, query: Query = Query.all()) -> int:  # noqa: B008 - a constant
         return await self._store.head(query)
 
+    async def read_boundary(self, query: Query) -> BoundaryRead:
+        return await self._store.read_boundary(query)
+
     def streams(self, category: str | None = None, *, limit: int | None = None) -> AsyncIterator[StreamInfo]:
         return self._store.streams(category, limit=limit)
 
@@ -248,7 +251,7 @@ class Interposed:
 def interposed(running: Running) -> Interposed:
     """Such a store, put beneath the commands of a running application."""
     store = Interposed(running._commands._store)
-    running._commands._store = store
+    running._commands._store = running._boundaries._store = store
     return store
 
 

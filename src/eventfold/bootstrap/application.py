@@ -12,8 +12,10 @@ from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.system import ManualClock, system_clock, uuid7
 from eventfold.bootstrap.running import Running, RunningInTest
 from eventfold.bootstrap.stores import Stores, open_stores
+from eventfold.commands.boundary import BoundaryManager
 from eventfold.commands.manager import ATTEMPTS, WARM, CommandManager, OnRecorded
 from eventfold.domain.aggregate import Aggregate
+from eventfold.domain.boundary import Boundary
 from eventfold.errors import DuplicateName, InvalidInput
 from eventfold.ports.clock import Clock
 from eventfold.ports.codec import Codec
@@ -33,7 +35,7 @@ class Eventfold:
     What an application is made of; opened on a store, it runs.
 
     Args:
-        deciders: the aggregates it executes commands on.
+        deciders: the aggregates and boundaries it executes commands on.
         processors: the projectors it runs.
         events: the catalogue, for what differs from the default.
         clock: tells `recorded_at` and `running.now()`.
@@ -45,7 +47,7 @@ class Eventfold:
         warm: aggregates whose state is kept in memory, at most; 0 keeps none.
 
     Raises:
-        DuplicateName: two aggregates, processors, tables or event classes share a name.
+        DuplicateName: two deciders, processors, tables or event classes share a name.
         UnknownEvent: a processor handles a class that nothing here records.
         InvalidInput: a processor without handlers.
     """
@@ -53,7 +55,7 @@ class Eventfold:
     def __init__(
         self,
         *,
-        deciders: Sequence[Aggregate[Any, Any, Any]] = (),
+        deciders: Sequence[Aggregate[Any, Any, Any] | Boundary[Any, Any, Any]] = (),
         processors: Sequence[Projector] = (),
         events: Events | None = None,
         clock: Clock = system_clock,
@@ -64,10 +66,10 @@ class Eventfold:
         attempts: int = ATTEMPTS,
         warm: int = WARM,
     ) -> None:
-        _refuse_duplicates("aggregates", ((each.name, each) for each in deciders))
+        _refuse_duplicates("deciders", ((each.name, each) for each in deciders))
         _refuse_duplicates("processors", ((each.name, each) for each in processors))
         _refuse_duplicates("tables", ((table.name.casefold(), each) for each in processors for table in each.tables))
-        self.deciders: tuple[Aggregate[Any, Any, Any], ...] = tuple(deciders)
+        self.deciders: tuple[Aggregate[Any, Any, Any] | Boundary[Any, Any, Any], ...] = tuple(deciders)
         self.processors: tuple[Projector, ...] = tuple(processors)
         self._catalogue = (events or Events()).with_defaults_for(cls for each in deciders for cls in each.events)
         for each in processors:
@@ -135,6 +137,15 @@ class Eventfold:
             attempts=self._attempts,
             warm=self._warm,
         )
+        boundaries = BoundaryManager(
+            stores.events,
+            self._serializer,
+            self._catalogue,
+            self._telemetry,
+            self._new_id,
+            on_recorded=self._on_recorded,
+            attempts=self._attempts,
+        )
         projections = [
             Projection(each, stores.events, stores.rows, self._catalogue, self._serializer, self._telemetry)
             for each in self.processors
@@ -146,6 +157,7 @@ class Eventfold:
             self.deciders,
             stores,
             commands,
+            boundaries,
             self._catalogue,
             self._serializer,
             projections,

@@ -11,13 +11,15 @@ from uuid import UUID
 
 from eventfold.adapters.system import ManualClock
 from eventfold.bootstrap.stores import Stores
+from eventfold.commands.boundary import BoundaryManager
 from eventfold.commands.context import Context, context, refuse_inside_projection
 from eventfold.commands.manager import CommandManager, Loaded, Outcome
 from eventfold.domain.aggregate import Aggregate
+from eventfold.domain.boundary import Boundary
 from eventfold.domain.query import Query
 from eventfold.errors import InvalidInput, ProcessorStopped, WaitTimedOut
 from eventfold.ports.clock import Clock
-from eventfold.ports.event_store import Append, Appended, EventSink, EventSource, SinkOnly, SourceOnly
+from eventfold.ports.event_store import Append, Appended, Condition, EventSink, EventSource, SinkOnly, SourceOnly
 from eventfold.ports.read_model import Params
 from eventfold.processing.projection import ProcessorStatus, Projection
 from eventfold.processing.projector import Projector
@@ -33,6 +35,7 @@ __all__ = ["Running", "RunningInTest"]
 C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
+D = TypeVar("D")
 T = TypeVar("T")
 
 _FIRST_LOOK: Final = 0.005
@@ -44,9 +47,10 @@ class Running:
 
     def __init__(
         self,
-        deciders: Sequence[Aggregate[Any, Any, Any]],
+        deciders: Sequence[Aggregate[Any, Any, Any] | Boundary[Any, Any, Any]],
         stores: Stores,
         commands: CommandManager,
+        boundaries: BoundaryManager,
         catalogue: Events,
         serializer: Serializer,
         projections: Sequence[Projection],
@@ -60,6 +64,7 @@ class Running:
         self._deciders = deciders
         self._stores = stores
         self._commands = commands
+        self._boundaries = boundaries
         self._catalogue = catalogue
         self._serializer = serializer
         self._projections = {each.name: each for each in projections}
@@ -67,30 +72,51 @@ class Running:
 
     # --------------------------------------------------------------------- commands
 
+    @overload
     async def execute(
-        self, aggregate: Aggregate[C, S, E], id: str, command: C, *, metadata: Mapping[str, Any] | None = None
+        self, aggregate: Aggregate[C, S, E], id: str, command: C, /, *, metadata: Mapping[str, Any] | None = None
+    ) -> Outcome[S, E, None]: ...
+    @overload
+    async def execute(
+        self, boundary: Boundary[C, S, E], command: C, /, *, metadata: Mapping[str, Any] | None = None
+    ) -> Outcome[S, E, None]: ...
+
+    async def execute(
+        self,
+        decider: Aggregate[Any, S, E] | Boundary[Any, S, E],
+        /,
+        *id_and_command: Any,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Outcome[S, E, None]:
         """
-        Let the aggregate decide on the command and record what it decided.
+        Let the decider decide on the command and record what it decided: `execute(aggregate, id, command)` or
+        `execute(boundary, command)`.
 
         Returns the state after the command with the events recorded, an empty tuple when there was nothing to do.
 
         Raises:
             whatever `decide` raises: the domain's own rejection, untouched.
-            ConcurrencyConflict: other processes were quicker, every time.
+            ConcurrencyConflict, BoundaryConflict: other processes were quicker, every time.
             AppendInsideProjection: called from a projector.
+            InvalidInput: an aggregate without an id, a boundary with one, or its query restricts nothing.
             InvalidStreamName, Unencodable, TooLarge, SchemaError, StoreError, AppendOutcomeUnknown.
         """
-        return await self._commands.execute(self._mine(aggregate), id, command, metadata=metadata)
+        match self._mine(decider), id_and_command:
+            case Boundary() as boundary, (command,):
+                return await self._boundaries.execute(boundary, command, metadata=metadata)
+            case Aggregate() as aggregate, (id, command):
+                return await self._commands.execute(aggregate, id, command, metadata=metadata)
+            case _:
+                raise InvalidInput(f"{decider!r}: write execute(aggregate, id, command) or execute(boundary, command)")
 
     async def load(self, aggregate: Aggregate[C, S, E], id: str, *, version: int | None = None) -> Loaded[S]:
         """The aggregate as it is, or as it was at `version`. A stream that does not exist is in its initial state."""
         return await self._commands.load(self._mine(aggregate), id, version=version)
 
-    def _mine(self, aggregate: Aggregate[C, S, E]) -> Aggregate[C, S, E]:
-        if not any(each is aggregate for each in self._deciders):
-            raise InvalidInput(f"{aggregate!r} is none of this application's; name it in Eventfold(deciders=[…])")
-        return aggregate
+    def _mine(self, decider: D) -> D:
+        if not any(each is decider for each in self._deciders):
+            raise InvalidInput(f"{decider!r} is none of this application's; name it in Eventfold(deciders=[…])")
+        return decider
 
     @asynccontextmanager
     async def context(
@@ -141,7 +167,7 @@ class Running:
 
         Raises:
             ProcessorStopped: it has failed and will not come there.
-            WaitTimedOut: it is not there yet.
+            WaitTimedOut: it is not there yet; it says so if that is because it is paused.
         """
         projection = self._projection(processor)
         try:
@@ -149,7 +175,8 @@ class Running:
                 await self._until_reached(projection, position)
         except TimeoutError:
             reached = await self._reached(projection)
-            raise WaitTimedOut(projection.name, position, reached, timeout) from None
+            paused = await self._stores.rows.is_paused(projection.name)
+            raise WaitTimedOut(projection.name, position, reached, timeout, paused=paused) from None
 
     async def _until_reached(self, projection: Projection, position: int) -> None:
         here = projection.name in self._started
@@ -238,6 +265,6 @@ class _OutsideProjections:
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink
 
-    async def append(self, *appends: Append) -> Appended:
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         refuse_inside_projection()
-        return await self._sink.append(*appends)
+        return await self._sink.append(*appends, condition=condition)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from cyclopts import Parameter
@@ -15,7 +15,7 @@ from eventfold.errors import StoreNotMigrated
 if TYPE_CHECKING:
     from eventfold.bootstrap.stores import Stores
 
-__all__ = ["DEFAULT_STORE", "AsJson", "Count", "Place", "StoreUrl", "open_for_reading"]
+__all__ = ["DEFAULT_STORE", "AsJson", "Count", "Place", "StoreUrl", "looking", "open_for_reading"]
 
 DEFAULT_STORE: Final = "sqlite:///eventfold.db"
 
@@ -32,11 +32,19 @@ async def open_for_reading(url: str) -> AsyncGenerator[Stores]:
     from eventfold.bootstrap.stores import open_stores
 
     async with AsyncExitStack() as stack:
-        try:
+        with looking():
             stores = await stack.enter_async_context(open_stores(url, clock=system_clock, migrate=False))
-        except StoreNotMigrated as error:
-            if error.found:
-                raise
-            sentence = f"{error.store} is no store of Eventfold yet; name another with --store or EVENTFOLD_STORE"
-            raise Refused(sentence, Exit.STORE_UNREACHABLE) from error
         yield stores
+
+
+@contextmanager
+def looking() -> Generator[None]:
+    """Inside, a store that is missing or old is refused with the way out."""
+    try:
+        yield
+    except StoreNotMigrated as error:
+        if error.found:
+            sentence = f"{error.store} is at schema version {error.found}, {error.wanted} is needed"
+            raise Refused(f"{sentence}; run `eventfold store migrate`", Exit.STORE_UNREACHABLE) from error
+        sentence = f"{error.store} is no store of Eventfold yet; name another with --store or EVENTFOLD_STORE"
+        raise Refused(sentence, Exit.STORE_UNREACHABLE) from error

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from eventfold.ports.checkpoint_store import Checkpoint, CheckpointStore, Move
+from eventfold.ports.processors import ProcessorRegister
 
 if TYPE_CHECKING:
     from sqlalchemy import Delete, Insert, Table, Update
@@ -59,7 +60,7 @@ class RowTransaction(Protocol):
         ...
 
 
-class ReadModel(CheckpointStore, Protocol):
+class ReadModel(CheckpointStore, ProcessorRegister, Protocol):
     """
     Tables in the language of SQLAlchemy Core, with the checkpoints of the processors that fill them.
 

@@ -6,20 +6,30 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from eventfold.commands.context import no_appends_inside
 from eventfold.domain.message import StoredEvent
 from eventfold.domain.query import Query
-from eventfold.errors import CheckpointAheadOfLog, Fenced, HandlerFailed, ProcessingError, ProcessorStopped, StoreError
+from eventfold.errors import (
+    CheckpointAheadOfLog,
+    Fenced,
+    HandlerFailed,
+    ProcessingError,
+    ProcessorStopped,
+    StoreBusy,
+    StoreError,
+)
 from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
 from eventfold.ports.event_store import EventSource
+from eventfold.ports.failpoint import failpoint
 from eventfold.ports.read_model import ReadModel
 from eventfold.ports.subscription import Batch, Bell
 from eventfold.ports.telemetry import Telemetry
 from eventfold.processing.handlers import Handler
+from eventfold.processing.pausing import Pausable
 from eventfold.processing.projector import Projector
 from eventfold.processing.view import View
 from eventfold.schema.registry import Events
@@ -29,6 +39,8 @@ __all__ = ["ProcessorStatus", "Projection"]
 
 _log = logging.getLogger("eventfold.processing")
 
+_AFTER_BUSY: Final = 0.1
+
 
 class ProcessorStatus(msgspec.Struct, frozen=True):
     """
@@ -37,8 +49,9 @@ class ProcessorStatus(msgspec.Struct, frozen=True):
     Args:
         position: the last event it has finished.
         lag: positions between that and the end of its query, as last seen.
-        running: it moves. False before its start and once it has stopped.
+        running: it moves. False before its start, while it is paused and once it has stopped.
         error: why it has stopped.
+        paused: it was told to pause, and has; it keeps its place.
     """
 
     name: str
@@ -47,6 +60,7 @@ class ProcessorStatus(msgspec.Struct, frozen=True):
     position: int
     lag: int
     error: ProcessingError | None
+    paused: bool = False
 
 
 class Projection:
@@ -71,11 +85,13 @@ class Projection:
         self._source = source
         self._rows = rows
         self._decode = serializer.decode
+        self._decode_all = serializer.decode_all
         self._telemetry = telemetry
         self._handlers = projector.handlers
         self._checkpoint = BEGINNING
         self._seen = 0  # the end of the query, as far as anybody has looked
         self._running = False
+        self._pausable = Pausable(rows, self.name, self.progress.ring)
 
     @property
     def position(self) -> int:
@@ -83,7 +99,9 @@ class Projection:
 
     def status(self) -> ProcessorStatus:
         lag = max(0, self._seen - self.position)
-        return ProcessorStatus(self.name, self.kind, self._running, self.position, lag, self.error)
+        paused = self._running and self._pausable.paused and not self._pausable.in_hand
+        running = self._running and not paused
+        return ProcessorStatus(self.name, self.kind, running, self.position, lag, self.error, paused)
 
     async def prepare(self) -> None:
         """
@@ -115,7 +133,7 @@ class Projection:
         """Follow the store. Returns when it has failed; `error` says why."""
         self._running = True
         try:
-            await self._follow()
+            await self._pausable.run(self._follow, again=self.prepare)
         except Exception as error:
             stopped = error if isinstance(error, ProcessingError) else ProcessorStopped(self.name, error)
             self.error = stopped
@@ -144,8 +162,17 @@ class Projection:
                     return
 
     async def _follow(self) -> None:
-        async for _ in self._batches():
-            self.progress.ring()
+        """Another process that holds the store for long keeps us waiting, and no more."""
+        while True:
+            try:
+                async with aclosing(self._batches()) as batches:
+                    async for _ in batches:
+                        self.progress.ring()
+                        if self._pausable.paused:
+                            return
+            except StoreBusy as busy:
+                _log.warning("processor %r found the store busy and tries again: %s", self.name, busy)
+                await asyncio.sleep(_AFTER_BUSY)
 
     async def _batches(self) -> AsyncGenerator[Batch]:
         """The subscription's batches, each after it has been handled."""
@@ -153,7 +180,8 @@ class Projection:
             async for batch in batches:
                 if batch.events:
                     self._seen = max(self._seen, batch.events[-1].position)
-                    with self._telemetry.span("batch", processor=self.name, events=len(batch.events)):
+                    span = self._telemetry.span("batch", processor=self.name, events=len(batch.events))
+                    with self._pausable.batch(), span:
                         await self._handle(batch.events)
                 if batch.caught_up:
                     self._seen = self.position
@@ -183,6 +211,7 @@ class Projection:
         async with asyncio.timeout(None) as timeout, View(self._rows, timeout=timeout) as view:
             with no_appends_inside(self.name):
                 await self._dispatch(events, view)
+            failpoint("projection.after_apply")
             await view.commit(Move(self.name, self.position, last.position, last.event_id, self._checkpoint.epoch))
         self._checkpoint = Checkpoint(last.position, last.event_id, self._checkpoint.epoch)
 
@@ -190,8 +219,7 @@ class Projection:
         single, batched, catch_all = self._handlers.single, self._handlers.batched, self._handlers.catch_all
         run: list[Any] = []
         run_handler: Handler | None = None
-        for stored in events:
-            recorded = self._decode(stored)
+        for recorded in self._decode_all(events):
             event: object = recorded.event
             kind = type(event)
             handler = batched.get(kind)

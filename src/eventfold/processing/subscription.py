@@ -36,7 +36,7 @@ async def subscribe(
 
     async def decoded() -> AsyncGenerator[RecordedBatch]:
         async for batch in raw:
-            yield RecordedBatch(tuple(map(serializer.decode, batch.events)), batch.caught_up, batch.head)
+            yield RecordedBatch(tuple(serializer.decode_all(batch.events)), batch.caught_up, batch.head)
 
     async with source.subscribe(query, after=after) as raw:
         batches = decoded()

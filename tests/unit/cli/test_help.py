@@ -11,6 +11,9 @@ from eventfold.cli.exits import Exit
 from eventfold.cli.program import run
 
 COMMANDS = [[], ["demo"], ["demo", "flights"], ["streams"], ["stream"], ["tail"], ["sql"]]
+COMMANDS += [["init"], ["event"], ["stats"], ["doctor"]]
+COMMANDS += [["processors"], *(["processors", each] for each in ("ls", "pause", "resume", "reset"))]
+COMMANDS += [["store"], *(["store", each] for each in ("backup", "status", "migrate"))]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

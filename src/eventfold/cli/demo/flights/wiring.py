@@ -9,11 +9,23 @@ from eventfold import Aggregate, Eventfold, Events, Projector, Recorded, View, u
 from eventfold.cli.demo.flights import domain, progress
 from eventfold.cli.demo.flights.domain import Arrived, Cancelled, Departed, Diverted, Event, Leg, Scheduled
 
-flights = Aggregate(domain.CATEGORY, initial=domain.Flight(), decide=domain.decide, evolve=domain.evolve)
-imports = Aggregate(progress.CATEGORY, initial=progress.Import(), decide=progress.decide, evolve=progress.evolve)
+flights: Aggregate[domain.Command, domain.Flight, Event] = Aggregate(
+    domain.CATEGORY, initial=domain.Flight(), decide=domain.decide, evolve=domain.evolve
+)
+imports: Aggregate[progress.Command, progress.Import, progress.Event] = Aggregate(
+    progress.CATEGORY, initial=progress.Import(), decide=progress.decide, evolve=progress.evolve
+)
 
-metadata = MetaData()
-FIGURES = ("flights", "cancelled", "diverted", "departures", "departure_delay", "arrivals", "arrival_delay")
+metadata: MetaData = MetaData()
+FIGURES: tuple[str, ...] = (
+    "flights",
+    "cancelled",
+    "diverted",
+    "departures",
+    "departure_delay",
+    "arrivals",
+    "arrival_delay",
+)
 
 
 def figures() -> list[Column[int]]:
@@ -21,10 +33,10 @@ def figures() -> list[Column[int]]:
     return [Column(name, Integer, nullable=False) for name in FIGURES]
 
 
-carriers_t = Table("carriers", metadata, Column("carrier", String, primary_key=True), *figures())
-days_t = Table("days", metadata, Column("day", Date, primary_key=True), *figures())
-aircraft_t = Table("aircraft", metadata, Column("tailnum", String, primary_key=True), *figures())
-routes_t = Table(
+carriers_t: Table = Table("carriers", metadata, Column("carrier", String, primary_key=True), *figures())
+days_t: Table = Table("days", metadata, Column("day", Date, primary_key=True), *figures())
+aircraft_t: Table = Table("aircraft", metadata, Column("tailnum", String, primary_key=True), *figures())
+routes_t: Table = Table(
     "routes",
     metadata,
     Column("origin", String, primary_key=True),
@@ -79,10 +91,10 @@ def tally(table: Table, key: Callable[[Leg], tuple[object, ...] | None]) -> Proj
     return projector
 
 
-carriers = tally(carriers_t, lambda leg: (leg.carrier,))
-routes = tally(routes_t, lambda leg: (leg.origin, leg.dest))
-days = tally(days_t, lambda leg: (leg.day,))
-aircraft = tally(aircraft_t, lambda leg: None if leg.tailnum is None else (leg.tailnum,))
+carriers: Projector = tally(carriers_t, lambda leg: (leg.carrier,))
+routes: Projector = tally(routes_t, lambda leg: (leg.origin, leg.dest))
+days: Projector = tally(days_t, lambda leg: (leg.day,))
+aircraft: Projector = tally(aircraft_t, lambda leg: None if leg.tailnum is None else (leg.tailnum,))
 
 
 def tagged(event: Event) -> list[str]:
@@ -94,9 +106,15 @@ def happened(event: Event) -> datetime:
     return event.at
 
 
-kinds: tuple[type[Event], ...] = (Scheduled, Departed, Arrived, Diverted, Cancelled)
-events = Events()
-for kind in kinds:
-    events.add(kind, tags=tagged, occurred_at=happened)
+def catalogue() -> Events:
+    """All that differs from the default: tags, and the time at which it happened."""
+    kinds: tuple[type[Event], ...] = (Scheduled, Departed, Arrived, Diverted, Cancelled)
+    events = Events()
+    for kind in kinds:
+        events.add(kind, tags=tagged, occurred_at=happened)
+    return events
 
-app = Eventfold(deciders=[flights, imports], processors=[carriers, routes, days, aircraft], events=events)
+
+app: Eventfold = Eventfold(
+    deciders=[flights, imports], processors=[carriers, routes, days, aircraft], events=catalogue()
+)

@@ -1,0 +1,67 @@
+"""What the store knows of its processors, for people and programs that have none of the application's code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+__all__ = ["ProcessorRecord", "ProcessorRegister"]
+
+
+class ProcessorRecord(msgspec.Struct, frozen=True):
+    """
+    One processor as the store has it.
+
+    Args:
+        version: of the code that has filled its tables; 0 once it was told to start over.
+        position: the last event it has finished; 0 before the first.
+        paused: it was told to pause.
+        error: why it has stopped, until its next start.
+        updated_at: microseconds since 1970: its last start, step, error, pause or the like.
+    """
+
+    name: str
+    kind: str
+    version: int
+    position: int
+    paused: bool
+    error: str | None
+    updated_at: int
+
+
+class ProcessorRegister(Protocol):
+    """
+    Processors join when they are prepared. What is said here reaches them in every process that runs them.
+
+    A second preparation changes neither a checkpoint nor a pause.
+    """
+
+    async def processors(self) -> Sequence[ProcessorRecord]:
+        """All of them, in the order of their names."""
+        ...
+
+    async def is_paused(self, processor: str) -> bool:
+        """False for one that is unknown. Cheap: whoever runs a processor asks a few times a second."""
+        ...
+
+    async def pause(self, processor: str, *, paused: bool) -> None:
+        """
+        Pause it, or let it go on. It finishes its batch and keeps its place.
+
+        Raises:
+            InvalidInput: there is no such processor.
+        """
+        ...
+
+    async def start_over(self, processor: str) -> None:
+        """
+        Back to the beginning; its next preparation empties its tables.
+
+        A copy that runs cannot go on from its old place: its next step is Fenced.
+
+        Raises:
+            InvalidInput: there is no such processor.
+        """
+        ...
