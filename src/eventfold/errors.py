@@ -456,15 +456,17 @@ class WaitTimedOut(ProcessingError):
 
     retryable = True
 
-    def __init__(self, processor: str, position: int, reached: int, timeout: float) -> None:
+    def __init__(self, processor: str, position: int, reached: int, timeout: float, *, paused: bool = False) -> None:
         self.position = position
         self.reached = reached
         self.timeout = timeout
+        self.paused = paused
+        hint = f"it is paused; `eventfold processors resume {processor}` lets it go on" if paused else "does it run?"
         super().__init__(
             None,
             processor,
             None,
-            f"processor {processor!r} is at {reached}, not yet at {position}, after {timeout:g} s; does it run?",
+            f"processor {processor!r} is at {reached}, not yet at {position}, after {timeout:g} s; {hint}",
         )
 
 

@@ -98,26 +98,33 @@ class Serializer:
             UnknownEvent: no class stands for the stored name in this version.
             DecodeError: the bytes are no value of the class.
         """
+        fact = (stored.version, stored.position, stored.type, stored.schema_version, stored.format, stored.data)
+        return Recorded(self._event(stored.stream, fact), stored)
+
+    def decode_all(self, events: Sequence[StoredEvent]) -> list[Recorded[Any]]:
+        """Many at once, at half the cost of each. Raises as `decode` does, for the first that cannot be decoded."""
+        decoders = self._decoders
         try:
-            event = self._decoders[stored.type, stored.schema_version, stored.format](stored.data)  # type: ignore[arg-type] # None is caught below
-        except (KeyError, TypeError, Undecodable) as error:
-            fact = (stored.version, stored.position, stored.type, stored.schema_version, stored.format, stored.data)
-            raise self._explained(stored.stream, fact, error) from error
-        return Recorded(event, stored)
+            return [
+                Recorded(decoders[each.type, each.schema_version, each.format](each.data), each)  # type: ignore[arg-type] # None is caught below
+                for each in events
+            ]
+        except (KeyError, TypeError, Undecodable):
+            return [self.decode(each) for each in events]  # this one knows how to explain it
 
     def events(self, stream: Stream, facts: Sequence[Fact]) -> list[Any]:
         """The events of one stream, without envelopes. Raises as `decode` does."""
         decoders = self._decoders
-        events: list[Any] = []
-        fact = None
         try:
-            for fact in facts:
-                events.append(decoders[fact[2], fact[3], fact[4]](fact[5]))  # type: ignore[arg-type] # as above
+            return [decoders[name, shape, format](data) for _, _, name, shape, format, data in facts]  # type: ignore[arg-type] # as above
+        except (KeyError, TypeError, Undecodable):
+            return [self._event(stream, fact) for fact in facts]
+
+    def _event(self, stream: Stream, fact: Fact) -> Any:
+        try:
+            return self._decoders[fact[2], fact[3], fact[4]](fact[5])  # type: ignore[arg-type] # as above
         except (KeyError, TypeError, Undecodable) as error:
-            if fact is None:
-                raise
             raise self._explained(stream, fact, error) from error
-        return events
 
     def _explained(self, stream: Stream, fact: Fact, error: Exception) -> UnknownEvent | DecodeError:
         version, position, name, schema_version, format, data = fact

@@ -14,7 +14,7 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -42,23 +42,23 @@ class JsonCodec:
     def encoder(self, kind: type[T]) -> Callable[[T], bytes]:
         decode = self.decoder(kind)
         name = kind.__name__
-        kinds = list(_kinds(kind))
-        needs_a_look = any(map(_may_hold_the_unspeakable, kinds))
-        same = _same if any(map(_compares_less_than_it_holds, kinds)) else operator.eq
+        whole = msgspec.inspect.type_info(kind)
+        look = _look_at(whole, frozenset()) or _nothing_wrong
+        same = _same if any(map(_compares_less_than_it_holds, _inside(whole))) else operator.eq
 
         def encode(value: T) -> bytes:
             try:
                 data = _ENCODER.encode(value)
             except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
                 raise Unencodable(name, _reason(error)) from error
-            if _NUL in data or needs_a_look:
-                fault = _fault(value)
-                if fault is not None:
-                    raise Unencodable(name, fault)
+            if _NUL in data and (fault := _fault(value)):
+                raise Unencodable(name, fault)
             try:
                 back = decode(data)
             except Undecodable as error:
                 raise Unencodable(name, f"it could not be read again: {error}") from error
+            if fault := look(back):  # not the value, whose fields need not be what the class declares
+                raise Unencodable(name, fault)
             if not same(back, value):
                 raise Unencodable(name, f"{value!r} would come back as {back!r}")
             return data
@@ -83,33 +83,100 @@ class JsonCodec:
         return decode
 
 
-def _kinds(kind: type[Any]) -> Iterator[Any]:
-    """The description of the class and of everything inside it, each class once; None for one that holds itself."""
-    pending: list[Any] = [msgspec.inspect.type_info(kind)]
+Look: TypeAlias = Callable[[Any], str | None]
+
+
+def _look_at(info: msgspec.inspect.Type, around: frozenset[type]) -> Look | None:
+    """
+    How to look for what decoding alone does not catch; None where nothing of the kind can be.
+
+    Made once for a class, so that an event with plain fields costs next to nothing. `around` are the classes that
+    hold this one: what may nest without end is looked at by the general way.
+    """
+    match info:
+        case msgspec.inspect.IntType():
+            return _wide
+        case msgspec.inspect.DecimalType():
+            return _infinite
+        case msgspec.inspect.DateTimeType() | msgspec.inspect.TimeType():
+            return _zoneless
+        case msgspec.inspect.UnionType(types=types):
+            looks = {look for each in types if (look := _look_at(each, around))}
+            return _unless_none(looks.pop()) if len(looks) == 1 and info.includes_none else _fault if looks else None
+        case msgspec.inspect.ListType(item_type=item) | msgspec.inspect.VarTupleType(item_type=item):
+            look = _look_at(item, around)
+            return look and _at_each(look)
+        case msgspec.inspect.StructType(cls=cls, fields=fields) | msgspec.inspect.DataclassType(cls=cls, fields=fields):
+            if cls in around:
+                return _fault
+            found = [(field.name, _look_at(field.type, around | {cls})) for field in fields]
+            return _at_fields([(operator.attrgetter(name), look) for name, look in found if look])
+        case _:
+            return _fault if any(map(_may_hold_the_unspeakable, _inside(info))) else None
+
+
+def _nothing_wrong(value: object) -> str | None:
+    return None
+
+
+def _unless_none(look: Look) -> Look:
+    return lambda value: None if value is None else look(value)
+
+
+def _at_each(look: Look) -> Look:
+    return lambda values: next((fault for each in values if (fault := look(each))), None)
+
+
+def _at_fields(looks: Sequence[tuple[Callable[[Any], Any], Look]]) -> Look | None:
+    def at_fields(value: Any) -> str | None:
+        for part, look in looks:
+            if fault := look(part(value)):
+                return fault
+        return None
+
+    return at_fields if looks else None
+
+
+def _wide(value: int) -> str | None:
+    return None if -_LARGEST_INT <= value < _LARGEST_INT else f"{value} has more than 64 bits; use Decimal"
+
+
+def _infinite(value: Decimal) -> str | None:
+    return None if value.is_finite() else f"{value} is no number"
+
+
+def _zoneless(value: datetime | time) -> str | None:
+    return f"{value!r} has no time zone" if value.tzinfo is None else None
+
+
+def _inside(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type | None]:
+    """The description and everything inside it, each class once; None for one that holds itself."""
+    pending: list[Any] = [info]
     seen: set[type] = set()
     while pending:
-        info = pending.pop()
-        cls = getattr(info, "cls", None)
+        each = pending.pop()
+        cls = getattr(each, "cls", None)
         if cls is not None:
             if cls in seen:
                 yield None
                 continue
             seen.add(cls)
-        yield info
-        pending += [field.type for field in getattr(info, "fields", ())]
+        yield each
+        pending += [field.type for field in getattr(each, "fields", ())]
         for inner in ("types", "item_types"):
-            pending += getattr(info, inner, None) or ()
-        pending += [each for part in ("item_type", "key_type", "value_type") if (each := getattr(info, part, None))]
+            pending += getattr(each, inner, None) or ()
+        pending += [part for name in ("item_type", "key_type", "value_type") if (part := getattr(each, name, None))]
 
 
 def _may_hold_the_unspeakable(info: object) -> bool:
-    """What decoding alone does not catch: times without a zone, anything under Any, nesting without end."""
+    """Numbers and times that JSON cannot say or Postgres cannot hold, anything under Any, nesting without end."""
     unsafe = (
         msgspec.inspect.AnyType,
+        msgspec.inspect.CustomType,
+        msgspec.inspect.IntType,
+        msgspec.inspect.DecimalType,
         msgspec.inspect.DateTimeType,
         msgspec.inspect.TimeType,
-        msgspec.inspect.DecimalType,
-        msgspec.inspect.CustomType,
     )
     return info is None or isinstance(info, unsafe)
 
@@ -158,13 +225,13 @@ def _fault(value: object, levels: int = DEEPEST) -> str | None:
         case bool() | None:
             pass
         case int():
-            fault = None if -_LARGEST_INT <= value < _LARGEST_INT else f"{value} has more than 64 bits; use Decimal"
+            fault = _wide(value)
         case float():
             fault = None if math.isfinite(value) else f"{value} is no number"
         case Decimal():
-            fault = None if value.is_finite() else f"{value} is no number"
+            fault = _infinite(value)
         case datetime() | time():
-            fault = f"{value!r} has no time zone" if value.tzinfo is None else None
+            fault = _zoneless(value)
         case Mapping():
             mapping = cast("Mapping[object, object]", value)
             parts = (each for item in mapping.items() for each in item)

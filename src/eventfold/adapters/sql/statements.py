@@ -121,7 +121,7 @@ class Statements:
             InvalidInput: a name is missing, or there is one too many.
         """
         known = self._known.get(id(statement))  # holds the statement, so its id is not given away
-        if known is not None and known[0] is statement and known[1] == frozenset(names):
+        if known is not None and known[0] is statement and known[1] == _names_of(names):
             return known[2]
         return self._prepare(statement, names)
 
@@ -187,9 +187,9 @@ def _written(statement: Statement) -> tuple[str, bool]:
     """The table that is written, and whether no other one matters to that."""
     if not isinstance(statement, Insert | Update | Delete):
         return "", True
-    tables = {part for part in iterate(statement) if isinstance(part, Table)}
     target: Any = statement.table
-    return target.description, tables <= {target} and not target.foreign_keys
+    others: list[Any] = [part for part in iterate(statement) if isinstance(part, Table) and part is not target]
+    return target.description, not others and not target.foreign_keys
 
 
 def _check_columns(statement: Insert | Update, names: Collection[str]) -> None:
@@ -206,6 +206,10 @@ def _check_columns(statement: Insert | Update, names: Collection[str]) -> None:
 def _refusal(statement: object) -> str:
     given = f"{type(statement).__name__} is no insert, update, delete or select"
     return f"{given}; text() is for `eventfold sql`; build a select()"
+
+
+def _names_of(names: Collection[str] | Mapping[str, object]) -> AbstractSet[str]:
+    return names.keys() if isinstance(names, Mapping) else frozenset(names)
 
 
 def _remember(memory: dict[K, V], place: K, value: V) -> None:
