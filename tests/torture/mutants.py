@@ -1,0 +1,206 @@
+"""
+Planted bugs: a name, a patch of the product in this process, and the torture test that must turn red.
+
+`plant` is called by the fixture `planted` and by the children, for the name in EVENTFOLD_MUTANT. A test that has not
+caught its mutant proves nothing; `scripts/torture.py` and `test_mutants.py` hold each against its test.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import msgspec
+
+from eventfold.adapters.codecs.json import JsonCodec
+from eventfold.adapters.sqlite import migrate
+from eventfold.adapters.sqlite.connection import translated
+from eventfold.adapters.sqlite.group import GroupCommit
+from eventfold.adapters.sqlite.lock import FileLock
+from eventfold.adapters.sqlite.read_model import _OpenTransaction
+from eventfold.adapters.sqlite.wakeup import WakeUp
+from eventfold.errors import Fenced, StoreError
+from eventfold.ports.checkpoint_store import Checkpoint, Move
+from eventfold.ports.event_store import Append
+from eventfold.ports.failpoint import failpoint
+from eventfold.processing.projection import Projection
+from eventfold.schema.serializer import Serializer
+
+Patch: TypeAlias = Callable[[Any, str, Any], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`test`: what must turn red, as arguments of pytest. `quick`: in a few seconds, so `make test` looks too."""
+
+    plant: Callable[[Patch], None]
+    test: tuple[str, ...]
+    quick: bool = True
+
+
+def plant(name: str, patch: Patch = setattr) -> None:
+    if name:
+        MUTANTS[name].plant(patch)
+
+
+def saying(patch: Patch, old: str, new: str) -> None:
+    """The group commit says `new` to SQLite where it means `old`."""
+    init = GroupCommit.__init__
+
+    def changed(self: Any, connection: Any, *arguments: Any, **more: Any) -> None:
+        init(self, connection, *arguments, **more)
+        self._execute = lambda sql, values=(): connection.execute(new if sql == old else sql, values)
+
+    patch(GroupCommit, "__init__", changed)
+
+
+def ack_before_commit(patch: Patch) -> None:
+    """A group is committed when the next one begins."""
+    saying(patch, "COMMIT", "SELECT 1")
+    begin = GroupCommit._begin
+
+    def late(self: Any) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("COMMIT")
+        begin(self)
+
+    patch(GroupCommit, "_begin", late)
+
+
+def deferred_begin(patch: Patch) -> None:
+    """No file lock, and transactions that ask for the right to write when they write."""
+    saying(patch, "BEGIN IMMEDIATE", "BEGIN")
+    patch(FileLock, "try_take", lambda lock: True)
+    patch(FileLock, "take", lambda lock: None)
+    patch(FileLock, "release", lambda lock: None)
+
+
+def no_cas(patch: Patch) -> None:
+    """The expected version is not looked at."""
+    patch(GroupCommit, "_conflict", lambda *_: None)
+
+
+def stale_heads(patch: Patch) -> None:
+    """What is known of streams is believed although others have written."""
+    look = GroupCommit._notice_other_writers
+
+    def once(self: Any) -> None:
+        if self._data_version is None:
+            look(self)
+
+    patch(GroupCommit, "_notice_other_writers", once)
+
+
+def no_event_id_unique(patch: Patch) -> None:
+    scripts = {number: text.replace("UNIQUE (event_id)", "CHECK (1)") for number, text in migrate._migrations().items()}
+    patch(migrate, "_migrations", lambda: scripts)
+    patch(GroupCommit, "_already_stored", lambda *_: None)
+
+
+def io_error_is_a_rejection(patch: Patch) -> None:
+    """A commit that failed is said to have stored nothing."""
+    patch(GroupCommit, "_judged", lambda self, job, error, doing: translated(error, self._path, self._busy))
+
+
+def checkpoint_outside_tx(patch: Patch) -> None:
+    commit = _OpenTransaction.commit
+
+    async def apart(self: Any, writes: Any, move: Move | None) -> None:
+        await commit(self, writes, None)
+
+        def run() -> None:
+            assert move is not None
+            failpoint("projection.before_checkpoint")
+            self._rows.advance_within(self._connection, move)
+            failpoint("projection.after_checkpoint_before_commit")
+            failpoint("projection.after_commit")
+
+        if move is not None:
+            await self._rows.work(run, 1)
+
+    patch(_OpenTransaction, "commit", apart)
+
+
+def skip_on_error(patch: Patch) -> None:
+    """A projector goes on behind what it could not handle."""
+    handle = Projection._handle
+
+    async def handled(self: Any, events: Any) -> None:
+        try:
+            await handle(self, events)
+        except (Fenced, StoreError):
+            raise
+        except Exception:  # and nobody is told
+            last = events[-1]
+            await self._rows.advance(
+                Move(self.name, self.position, last.position, last.event_id, self._checkpoint.epoch)
+            )
+            self._checkpoint = Checkpoint(last.position, last.event_id, self._checkpoint.epoch)
+
+    patch(Projection, "_handle", handled)
+
+
+def notify_only(patch: Patch) -> None:
+    """Nobody looks when nobody tells."""
+    patch(WakeUp, "_look", lambda wake_up: None)
+
+
+def transaction_stays_open(patch: Patch) -> None:
+    """Whoever is cancelled, or fails, leaves the writing connection in the middle of a transaction."""
+    patch(_OpenTransaction, "_roll_back", lambda transaction: None)
+
+
+def retry_without_id(patch: Patch) -> None:
+    """The caller's own bug, which ids are for: what is unknown is tried again under new ids."""
+    workload: Any = importlib.import_module("tests.torture.workload")
+    had_been_stored = workload.Writes._had_been_stored
+
+    async def anew(self: Any, *appends: Append) -> bool:
+        again = [
+            Append(each.stream, [msgspec.structs.replace(e, event_id=uuid4().bytes) for e in each.events], each.expect)
+            for each in appends
+        ]
+        return bool(await had_been_stored(self, *again))
+
+    patch(workload.Writes, "_had_been_stored", anew)
+
+
+def decoder_errors_escape(patch: Patch) -> None:
+    patch(JsonCodec, "decoder", lambda codec, kind: msgspec.json.Decoder(kind).decode)
+
+
+def names_are_imported(patch: Patch) -> None:
+    """A stored name that is unknown is looked for among the modules."""
+    explained = Serializer._explained
+
+    def looked_for(self: Any, stream: Any, fact: Sequence[Any], error: Exception) -> Exception:
+        with suppress(Exception):
+            importlib.import_module(str(fact[2]).partition(":")[0])
+        return explained(self, stream, fact, error)  # type: ignore[arg-type] # passed on as it came
+
+    patch(Serializer, "_explained", looked_for)
+
+
+T01, T04, T05, T08 = "test_t01_kill.py", "test_t04_failpoints.py", "test_t05_cancellation.py", "test_t08_disk.py"
+T15, T30 = "test_t15_lost_hints.py", "test_t30_differential.py"
+T33, T40 = "test_t33_linearizable.py", "test_t40_mutated.py"
+MUTANTS: dict[str, Mutant] = {
+    "ack_before_commit": Mutant(ack_before_commit, (T01, "-k", "kill_9"), quick=False),
+    "deferred_begin": Mutant(deferred_begin, (T01, "-k", "kill_9"), quick=False),
+    "checkpoint_outside_tx": Mutant(checkpoint_outside_tx, (T04, "-k", "process and projection")),
+    "skip_on_error": Mutant(skip_on_error, (T04, "-k", "an_error_at and projection and auto")),
+    "retry_without_id": Mutant(retry_without_id, (T04, "-k", "an_error_at and before_ack")),
+    "transaction_stays_open": Mutant(transaction_stays_open, (T05, "-k", "transaction")),
+    "io_error_is_a_rejection": Mutant(io_error_is_a_rejection, (T08, "-k", "io and once and auto")),
+    "notify_only": Mutant(notify_only, (T15,)),
+    "no_cas": Mutant(no_cas, (T33, "-k", "history and sqlite")),
+    "stale_heads": Mutant(stale_heads, (T33, "-k", "history and sqlite")),
+    "no_event_id_unique": Mutant(no_event_id_unique, (T30,)),
+    "decoder_errors_escape": Mutant(decoder_errors_escape, (T40, "-k", "codec")),
+    "names_are_imported": Mutant(names_are_imported, (T40, "-k", "looks_like_code")),
+}
+"""`sync_normal`, `sync_off` and two more are planted by T-03 itself, against itself."""
