@@ -7,7 +7,7 @@ BIN := .venv/bin
 PYRIGHT := PYRIGHT_PYTHON_FORCE_VERSION=1.1.414 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 NODE_NO_WARNINGS=1 npm_config_loglevel=error $(BIN)/pyright
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check format acceptance docs lock clean
+.PHONY: help setup setup-demo demo test check format acceptance torture bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,12 @@ format: setup ## format the code and repair what can be repaired
 
 acceptance: setup ## which promises are proved by which tests: make acceptance ARGS=--json
 	@$(BIN)/python scripts/acceptance.py $(ARGS)
+
+torture: setup ## long torture runs and the mutant matrix; nothing here judges time
+	@$(BIN)/python scripts/torture.py $(ARGS)
+
+bench: setup ## measure against the raw driver and the best peer: make bench ARGS="--only append --quick"
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 docs: setup ## build the documentation into site/, strict about links
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "site/index.html"

@@ -1,0 +1,39 @@
+"""Peak memory of a catch-up, at two sizes: it must not depend on the length of the log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import catch_up
+from harness import FLOOR, OURS, PEER, Cell, Question, Seed, main
+
+
+def cells(quick: bool) -> Sequence[Cell]:
+    sizes = ((1_000, 20), (10_000, 20)) if quick else ((5_000, 40), (50_000, 40))
+    return [
+        Cell(
+            f"catch up with {streams * each:,} events",
+            {"number": streams * each},
+            figure="peak_mib",
+            unit="MiB",
+            compared="difference",
+            better="less",
+            target=30,
+            seeds=(Seed(streams, each, copied=False),),
+        )
+        for streams, each in sizes
+    ]
+
+
+QUESTION = Question(
+    "memory",
+    "Peak memory",
+    "The most resident memory of a process that imports what it needs, opens the store and catches up as above. "
+    "Compared is the difference to the raw driver's process, in MiB.",
+    cells,
+    {FLOOR: catch_up.raw, OURS: catch_up.eventfold, PEER: catch_up.eventsourcing},
+)
+
+if __name__ == "__main__":
+    sys.exit(main(QUESTION))
