@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -159,3 +161,36 @@ async def test_an_event_stored_under_an_unknown_name_is_named_with_its_place(pla
             await running.execute(tapes, "t", record(Added(1)))
         assert (error.value.stream, error.value.version, error.value.position) == (("tape", "t"), 2, 2)
         assert await running.head() == 2
+
+
+async def test_c20_events_are_read_by_tag_across_types_and_streams_from_a_position(place: Place) -> None:
+    events = Events()
+    events.add(Added, tags=lambda event: ["odd"] if event.n % 2 else [])
+    events.add(Noted, tags=lambda event: ["odd"])
+    async with place.open(application(events=events)) as running:
+        for number in range(1, 5):
+            await running.execute(tapes, f"t{number}", record(Added(number)))
+        await running.execute(tapes, "t9", record(Noted("x")))
+        tagged = Query.of(tags=["odd"])
+        assert [e.position async for e in running.source.read_all(tagged)] == [1, 3, 5]
+        assert [e.type async for e in running.source.read_all(tagged, after=1)] == ["Added", "Noted"]
+        async with running.subscribe(tagged, after=2) as batches:
+            assert [each.position for each in (await anext(batches)).events] == [3, 5]
+
+
+async def test_c8_a_hundred_thousand_events_are_read_in_order_in_little_memory(place: Place) -> None:
+    async with place.open(application(), run=False) as running:
+        for _ in range(100):
+            await running.sink.append(Append(Stream("tape", "long"), [new_event(os.urandom(16)) for _ in range(1_000)]))
+        tracemalloc.start()
+        try:
+            last, most = 0, 0
+            async for event in running.source.read_all(Query.all()):
+                assert event.position > last
+                last = event.position
+                if last % 10_000 == 0:
+                    most = max(most, tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+    assert last == 100_000
+    assert most < 5_000_000  # bytes; the events themselves are ten times that

@@ -687,5 +687,5 @@ async def test_fm35_opening_asks_the_mount_table_and_can_be_told_not_to(
         await stores.events.append(append())
 
 
-def test_apsw_is_the_sqlite_that_is_tested() -> None:
-    assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= (3, 51, 3)  # FM-32
+def test_fm32_the_sqlite_within_is_one_without_the_wal_reset_bug() -> None:
+    assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= (3, 51, 3)

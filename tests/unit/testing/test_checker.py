@@ -74,57 +74,57 @@ def test_the_journal_in_figures() -> None:
     assert (figures.unanswered, figures.unanswered_stored) == (2, 1)
 
 
-def test_a1_a_lost_acknowledged_event() -> None:
+def test_letter_a1_a_lost_acknowledged_event() -> None:
     assert "A1" in letters([stored(3, B, 1, 3)], JOURNAL[:2])
     assert letters([], [asked("x", 1, (A, [1])), Acknowledged("x", 2, (Place(A, 1, (1,)),))]) == {"A1"}
 
 
-def test_a1_a_moved_acknowledged_event() -> None:
+def test_letter_a1_a_moved_acknowledged_event() -> None:
     assert letters([LOG[0], LOG[1], stored(4, B, 1, 3)], JOURNAL[:2]) == {"A1"}
     journal: list[Line] = [asked("x", 1, (A, [1])), Acknowledged("x", 2, (Place(A, 2, (1,)),))]
     assert letters([stored(1, A, 1, 1)], journal) == {"A1"}
 
 
-def test_a2_an_event_id_that_is_stored_twice() -> None:
+def test_letter_a2_an_event_id_that_is_stored_twice() -> None:
     assert "A2" in letters([*LOG, stored(6, B, 3, 3)])
 
 
-def test_a3_a_version_that_is_missing_or_doubled() -> None:
+def test_letter_a3_a_version_that_is_missing_or_doubled() -> None:
     assert "A3" in letters([*LOG[:3], stored(5, B, 3, 5)])
     assert "A3" in letters([*LOG[:3], stored(5, B, 1, 5)])
 
 
-def test_a4_half_of_an_append() -> None:
+def test_letter_a4_half_of_an_append() -> None:
     journal = [asked("x", 1, (A, [1, 2]))]
     assert letters([stored(1, A, 1, 1)], journal) == {"A4"}
     assert letters([stored(1, A, 1, 1)], [asked("x", 1, (A, [1]), (B, [2]))]) == {"A4"}
 
 
-def test_a4_an_append_that_is_torn_apart_or_turned_round_or_elsewhere() -> None:
+def test_letter_a4_an_append_that_is_torn_apart_or_turned_round_or_elsewhere() -> None:
     journal = [asked("x", 1, (A, [1, 2])), asked("y", 1, (A, [3]))]
     assert letters([stored(1, A, 1, 1), stored(2, A, 2, 3), stored(3, A, 3, 2)], journal) == {"A4"}
     assert letters([stored(1, A, 1, 2), stored(2, A, 2, 1)], journal) == {"A4"}
     assert letters([stored(1, B, 1, 3)], journal) == {"A4"}
 
 
-def test_a5_a_rejected_event_that_is_there() -> None:
+def test_letter_a5_a_rejected_event_that_is_there() -> None:
     assert letters([*LOG, stored(6, A, 3, 4)]) == {"A5"}
 
 
-def test_a5_is_silent_where_another_call_with_the_same_ids_was_not_rejected() -> None:
+def test_letter_a5_is_silent_where_another_call_with_the_same_ids_was_not_rejected() -> None:
     rejected = Rejected("again", 40, "busy")
     assert letters([stored(1, A, 1, 1)], [asked("x", 1, (A, [1])), asked("again", 30, (A, [1])), rejected]) == set()
 
 
-def test_a6_an_unknown_event_that_is_there_twice() -> None:
+def test_letter_a6_an_unknown_event_that_is_there_twice() -> None:
     assert {"A2", "A6"} <= letters([*LOG, stored(6, B, 3, 5)])
 
 
-def test_a6_an_event_that_nobody_asked_for() -> None:
+def test_letter_a6_an_event_that_nobody_asked_for() -> None:
     assert letters([*LOG, stored(6, B, 3, 9)], JOURNAL[:7]) == {"A6"}
 
 
-def test_a7_an_append_that_stands_before_one_that_was_acknowledged_before_it_began() -> None:
+def test_letter_a7_an_append_that_stands_before_one_that_was_acknowledged_before_it_began() -> None:
     first, then = asked("x", 1, (A, [1])), asked("y", 30, (B, [2]))
     log = [stored(1, B, 1, 2), stored(2, A, 1, 1)]
     acks: list[Line] = [Acknowledged("x", 20, (Place(A, 1, (2,)),)), Acknowledged("y", 40, (Place(B, 1, (1,)),))]
@@ -133,7 +133,7 @@ def test_a7_an_append_that_stands_before_one_that_was_acknowledged_before_it_beg
     assert letters(log, [first, asked("y", 19, (B, [2])), *acks]) == set(), "together, so either may be first"
 
 
-def test_a7_is_silent_for_a_repetition() -> None:
+def test_letter_a7_is_silent_for_a_repetition() -> None:
     first: list[Line] = [asked("x", 1, (A, [1])), Acknowledged("x", 2, (Place(A, 1, (1,)),))]
     second: list[Line] = [asked("y", 3, (B, [2])), Acknowledged("y", 4, (Place(B, 1, (2,)),))]
     again: list[Line] = [asked("z", 5, (A, [1])), Acknowledged("z", 6, (Place(A, 1, (1,)),))]
@@ -145,37 +145,37 @@ def test_a7_is_silent_for_a_repetition() -> None:
     [[2, 5], [2, 3, 3], [3, 2], [3], [2, 3, 5, 6], [1, 2]],
     ids=["skipped", "doubled", "out of order", "late", "invented", "too early"],
 )
-def test_a8_a_subscription_that_did_not_see_the_log(seen: list[int]) -> None:
+def test_letter_a8_a_subscription_that_did_not_see_the_log(seen: list[int]) -> None:
     journal = [*JOURNAL[:7], Subscribed("live", 1), Delivered("live", tuple((n, id_(n)) for n in seen))]
     assert letters(LOG, journal) == {"A8"}
 
 
-def test_a8_each_life_of_a_subscription_for_itself() -> None:
+def test_letter_a8_each_life_of_a_subscription_for_itself() -> None:
     one, other = Delivered("live", ((1, id_(1)), (2, id_(2)))), Delivered("live", ((2, id_(2)), (3, id_(3))))
     assert letters(LOG, [*JOURNAL[:7], Subscribed("live", 0), one, Subscribed("live", 1), other]) == set()
     assert letters(LOG, [*JOURNAL[:7], Subscribed("live", 0), one, other]) == {"A8"}
 
 
-def test_a8_positions_that_do_not_grow() -> None:
+def test_letter_a8_positions_that_do_not_grow() -> None:
     assert "A8" in letters([LOG[0], LOG[1], LOG[3], LOG[2]], [])
 
 
-def test_a9_rows_that_are_not_the_fold() -> None:
+def test_letter_a9_rows_that_are_not_the_fold() -> None:
     assert letters(LOG, projections=[counted(3, id_(3), 4)]) == {"A9"}
     assert letters(LOG, projections=[counted(3, id_(3), 2)]) == {"A9"}
 
 
-def test_a9_a_checkpoint_of_another_log() -> None:
+def test_letter_a9_a_checkpoint_of_another_log() -> None:
     assert letters(LOG, projections=[counted(4, id_(4), 3)]) == {"A9"}
     assert letters(LOG, projections=[counted(3, id_(9), 3)]) == {"A9"}
 
 
-def test_a10_a_projection_that_stays_behind() -> None:
+def test_letter_a10_a_projection_that_stays_behind() -> None:
     assert letters(LOG, projections=[counted(3, id_(3), 3)]) == set()
     assert letters(LOG, projections=[counted(3, id_(3), 3)], quiet=True) == {"A10"}
 
 
-def test_a11_a_storage_that_finds_a_fault_in_itself() -> None:
+def test_letter_a11_a_storage_that_finds_a_fault_in_itself() -> None:
     assert letters(LOG, integrity="row 3 missing from index") == {"A11"}
 
 
