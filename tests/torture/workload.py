@@ -39,8 +39,8 @@ from tests.acceptance.world import Memory, application, positions, seeing, seen_
 from tests.torture import mutants
 
 FULL = os.environ.get("EVENTFOLD_TORTURE") == "full"
-SEED = int(os.environ.get("EVENTFOLD_SEED") or Random().randrange(10**9))
-"""Printed with every result; EVENTFOLD_SEED repeats it."""
+SEED = int(os.environ.get("EVENTFOLD_SEED") or (Random().randrange(10**9) if FULL else 1871))
+"""Printed with every result; EVENTFOLD_SEED repeats it. The suite has one of its own, long runs draw theirs."""
 PROJECTORS = ("sums", "seen")
 TAPES = [Stream("tape", f"t{n}") for n in range(12)]
 PATIENCE = 30.0
@@ -71,7 +71,16 @@ async def in_memory() -> AsyncIterator[Memory]:
 class Writes:
     """Appends of every kind, from a seed; versions are asked from the store, so that conflicts are real."""
 
-    def __init__(self, sink: EventSink, source: EventSource, note: Note, name: str, chance: Random) -> None:
+    def __init__(
+        self,
+        sink: EventSink,
+        source: EventSource,
+        note: Note,
+        name: str,
+        chance: Random,
+        tapes: Sequence[Stream] = TAPES,
+    ) -> None:
+        self._tapes = tapes
         self._sink = Journalled(sink, note, name)
         self._source = source
         self._chance = chance
@@ -108,8 +117,8 @@ class Writes:
         if kind < 0.1 and self._last:
             return self._last  # a repetition: same ids, same answer
         if kind < 0.25:
-            return tuple(Append(each, self._events(2)) for each in self._chance.sample(TAPES, 2))
-        stream = self._chance.choice(TAPES)
+            return tuple(Append(each, self._events(2)) for each in self._chance.sample(self._tapes, 2))
+        stream = self._chance.choice(self._tapes)
         if kind < 0.6:
             return (Append(stream, self._events(self._chance.choice((1, 1, 3))), await self._version(stream)),)
         return (Append(stream, self._events(self._chance.choice((1, 1, 2))), ANY),)
@@ -204,8 +213,8 @@ async def stepping(path: Path, note: Note, seed: int) -> None:
 
 
 async def steps(running: Running, note: Note, seed: int, rounds: int = 4) -> list[Writes]:
-    writers = [
-        Writes(running.sink, running.source, note, f"{seed}.{number}", Random(f"{seed}.{number}"))
+    writers = [  # with tapes of their own: in a group without losers, what is stored is stored for all
+        Writes(running.sink, running.source, note, f"{seed}.{number}", Random(f"{seed}.{number}"), TAPES[number::3])
         for number in range(3)
     ]
     after = 0

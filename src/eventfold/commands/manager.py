@@ -26,7 +26,7 @@ S = TypeVar("S")
 E = TypeVar("E")
 S_co = TypeVar("S_co", covariant=True)
 
-ATTEMPTS: Final = 10
+ATTEMPTS: Final = 50
 WARM: Final = 1_024
 
 
