@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Column, Integer, MetaData, Table, bindparam, func, insert, select
 
 from eventfold import Eventfold, ProcessorStatus, Projector, Query, Recorded, View
 from eventfold.domain.message import Stream
@@ -692,6 +692,30 @@ async def test_i2_g12_of_two_copies_one_goes_on_and_the_other_is_fenced(place: P
         await going_on.execute(tapes, "t", record(Added(1)))
         await going_on.settled()
         assert await going_on.query(sums) == [("t", 2 * PAGE + 3)]
+
+
+async def test_i2_g12_a_copy_that_meets_the_rows_of_another_is_fenced_and_no_event_is_blamed(place: Place) -> None:
+    table = Table("seen", MetaData(), Column("position", Integer, primary_key=True))
+    note = insert(table).values(position=bindparam("position_"))
+
+    def noting() -> Projector:
+        projector = Projector("seen", tables=[table])
+
+        @projector.on(Added)
+        def on_added(recorded: Recorded[Added], view: View) -> None:
+            view.write(note, {"position_": recorded.position})
+
+        return projector
+
+    await fill(place, Added(1), Added(2))
+    async with place.open(application(noting()), run=False) as one, place.open(application(noting()), run=False) as two:
+        quick, slow = (each._projection("seen") for each in (one, two))
+        await quick.prepare()
+        await slow.prepare()
+        await quick.catch_up()
+        with pytest.raises(Fenced):
+            await slow.catch_up()
+        assert len(await one.query(select(table))) == 2
 
 
 async def test_i2_a_moved_checkpoint_stops_the_projector_before_it_writes(place: Place) -> None:

@@ -195,7 +195,7 @@ class Projection:
             raise
         except Exception as error:
             if len(events) == 1:
-                raise self._failed(events[0], error) from error
+                raise await self._blamed(events[0], error) from error
         else:
             return
         for event in events:
@@ -204,7 +204,7 @@ class Projection:
             except (Fenced, StoreError):
                 raise
             except Exception as error:
-                raise self._failed(event, error) from error
+                raise await self._blamed(event, error) from error
 
     async def _transact(self, events: Sequence[StoredEvent]) -> None:
         last = events[-1]
@@ -241,7 +241,14 @@ class Projection:
         if run_handler is not None:
             await _called_with_run(run_handler, catch_all, run, view)
 
-    def _failed(self, event: StoredEvent, error: Exception) -> ProcessingError:
+    async def _blamed(self, event: StoredEvent, error: Exception) -> ProcessingError:
+        """The event, unless another copy has been here before: then its rows were in the way, and none is to blame."""
+        actual = await self._rows.checkpoint(self.name)
+        if actual.position != self.position:
+            return Fenced(self.name, self.position, actual.position, self._checkpoint.epoch)
+        return self._failed(event, error)
+
+    def _failed(self, event: StoredEvent, error: Exception) -> HandlerFailed:
         """Which event, in words, and decoded if it can be."""
         where = f"{event.type} at position {event.position} ({event.stream}, version {event.version})"
         if isinstance(error, TimeoutError):
