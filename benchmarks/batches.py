@@ -70,7 +70,7 @@ async def _eventfold(params: dict[str, Any]) -> Figures:
             typed = [[line(batch + each) for each in range(size)] for batch in range(count)]
             began = perf_counter()
             for batch, events in enumerate(typed, first):
-                await append(Append(Stream(CATEGORY, f"e{batch}"), [encode(each, envelope) for each in events], 0))
+                await append(Append(Stream(CATEGORY, f"e{batch}"), encode(events, envelope), 0))
             return perf_counter() - began
 
         async def decided(first: int, count: int) -> float:

@@ -85,14 +85,14 @@ def no_cas(patch: Patch) -> None:
 
 
 def stale_heads(patch: Patch) -> None:
-    """What is known of streams is believed although others have written."""
-    look = GroupCommit._notice_other_writers
+    """What is known of a stream is believed for ever, also where the transaction sees something else."""
+    look = GroupCommit._look
+    believed: dict[tuple[int, Any], int] = {}
 
-    def once(self: Any) -> None:
-        if self._data_version is None:
-            look(self)
+    def once(self: Any, stream: Any) -> int:
+        return believed.setdefault((id(self), stream), look(self, stream))
 
-    patch(GroupCommit, "_notice_other_writers", once)
+    patch(GroupCommit, "_look", once)
 
 
 def no_event_id_unique(patch: Patch) -> None:

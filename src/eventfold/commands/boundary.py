@@ -137,7 +137,7 @@ class BoundaryManager:
         if not events:
             return Outcome(state, (), NO_STREAM, position, None)
         after = fold(boundary, boundary.known(events), state)  # first: what cannot be folded must not be stored
-        new = [self._serializer.encode(event, asked.envelope) for event in events]
+        new = self._serializer.encode(events, asked.envelope)
         appended = await self._store.append(Append(asked.stream, new), condition=read.condition)
         (place,) = appended.streams
         recorded = self._serializer.recorded(asked.stream, events, new, place)

@@ -131,7 +131,7 @@ class CommandManager:
         if not events:
             return Outcome(before.state, (), before.version, before.position, None)
         after = fold(aggregate, events, before.state)  # first: an event that cannot be folded must not be stored
-        new = [self._serializer.encode(event, envelope) for event in events]
+        new = self._serializer.encode(events, envelope)
         try:
             appended = await self._store.append(Append(stream, new, before.version))
         except BaseException:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -65,7 +66,7 @@ class Stream(NamedTuple):
 
 
 def _fault(category: object, id: object) -> str | None:
-    if not isinstance(category, str) or len(category) > _LONGEST_CATEGORY or not _CATEGORY.fullmatch(category):
+    if not isinstance(category, str) or not _is_category(category):
         return "the category must be a letter, then letters, digits, '_', ':' or '.', 100 at most"
     if not isinstance(id, str):
         return f"the id must be text, not {type(id).__name__}"
@@ -76,6 +77,11 @@ def _fault(category: object, id: object) -> str | None:
     if not 1 <= size <= _LONGEST_ID:
         return f"the id must have 1 to {_LONGEST_ID} bytes, it has {size}"
     return "the id must not contain NUL" if "\0" in id else None
+
+
+@lru_cache(maxsize=256)  # an application has a handful
+def _is_category(text: str) -> bool:
+    return len(text) <= _LONGEST_CATEGORY and _CATEGORY.fullmatch(text) is not None
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
-__all__ = ["Codec", "Undecodable"]
+__all__ = ["Codec", "QuickCodec", "Undecodable"]
 
 T = TypeVar("T")
 
@@ -40,4 +40,17 @@ class Codec(Protocol):
 
     def decoder(self, kind: type[T]) -> Callable[[bytes | str], T]:
         """The function that decodes values of this class. Whatever is wrong with the bytes, it raises `Undecodable`."""
+        ...
+
+
+@runtime_checkable
+class QuickCodec(Protocol):
+    """A codec that can do with less care for bytes of which it is known that they are good."""
+
+    def quick_decoder(self, kind: type[T]) -> Callable[[bytes | str], T]:
+        """
+        Decodes what `decoder` does to the same value, and raises anything for the rest.
+
+        Whoever meets an error asks `decoder`, which knows what to say.
+        """
         ...

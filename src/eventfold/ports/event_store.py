@@ -302,7 +302,8 @@ def checked(appends: tuple[Append, ...]) -> int:
 
 
 def _check(event: NewEvent) -> None:
-    size = len(event.data) + len(event.metadata or b"")
+    data, metadata = event.data, event.metadata
+    size = len(data) if metadata is None else len(data) + len(metadata)
     if size > MOST_BYTES:
         raise TooLarge(f"encoded bytes of a {event.type!r}", size, MOST_BYTES)
     if not 0 < len(event.type) <= _LONGEST_NAME or len(event.event_id) != _ID_BYTES:
@@ -318,7 +319,7 @@ def _check(event: NewEvent) -> None:
     for text in (event.type, event.correlation_id, event.causation_id):
         if text is not None and not _is_text(text):
             raise InvalidInput(f"{text!r} of a {event.type!r}: it must be valid Unicode without NUL")
-    if not ((event.format != 0 or _is_utf8(event.data)) and (event.metadata is None or _is_utf8(event.metadata))):
+    if not ((data.isascii() or event.format != 0 or _is_utf8(data)) and (metadata is None or _is_utf8(metadata))):
         raise InvalidInput(f"data or metadata of a {event.type!r} is no UTF-8; what is not JSON needs another format")
     if event.tags:
         if len(event.tags) > MOST_TAGS:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar, cast
-from uuid import UUID
 
 import msgspec
 
 from eventfold.domain.message import NewEvent, Recorded, StoredEvent, Stream, to_micros
 from eventfold.errors import DecodeError, InvalidInput, Unencodable, UnknownEvent
-from eventfold.ports.codec import Codec, Undecodable
-from eventfold.ports.event_store import AppendedStream, Fact
+from eventfold.ports.clock import IdSource, bytes_of
+from eventfold.ports.codec import Codec, QuickCodec, Undecodable
+from eventfold.ports.event_store import MOST_BYTES, AppendedStream, Fact
 from eventfold.schema.registry import Events, EventType
 
 __all__ = ["Envelope", "Serializer"]
@@ -57,40 +57,52 @@ def encode_metadata(metadata: Mapping[str, Any]) -> bytes | None:
 class Serializer:
     """Turns the events of one catalogue into what a store keeps, and back into the user's types."""
 
-    def __init__(self, catalogue: Events, codec: Codec, new_id: Callable[[], UUID]) -> None:
+    def __init__(self, catalogue: Events, codec: Codec, new_id: IdSource) -> None:
         self._catalogue = catalogue
         self._format = codec.format
-        self._new_id = new_id
+        self._new_ids = bytes_of(new_id)
         self._encoders: dict[type[Any], tuple[EventType[Any], Callable[[Any], bytes]]] = {
             kind.cls: (kind, codec.encoder(kind.cls)) for kind in catalogue
         }
         self._decoders: dict[tuple[str, int, int], Callable[[bytes | str], Any]] = {
             (kind.name, kind.version, codec.format): codec.decoder(kind.cls) for kind in catalogue
         }
+        self._quick = (
+            {(kind.name, kind.version, codec.format): codec.quick_decoder(kind.cls) for kind in catalogue}
+            if isinstance(codec, QuickCodec)
+            else self._decoders
+        )
 
-    def encode(self, event: object, envelope: Envelope) -> NewEvent:
+    def encode(self, events: Sequence[object], envelope: Envelope) -> list[NewEvent]:
         """
         Raises:
-            UnknownEvent: the class is not in the catalogue.
-            Unencodable: the value would not come back as it is.
+            UnknownEvent: a class is not in the catalogue.
+            Unencodable: a value would not come back as it is.
         """
-        try:
-            kind, encode = self._encoders[type(event)]
-        except KeyError:
-            self._catalogue.of_class(type(event))
-            raise
-        return NewEvent(
-            event_id=self._new_id().bytes,
-            type=kind.name,
-            data=encode(event),
-            schema_version=kind.version,
-            format=self._format,
-            tags=() if kind.tags is None else _tags(kind, event),
-            correlation_id=envelope.correlation_id,
-            causation_id=envelope.causation_id,
-            occurred_at=None if kind.occurred_at is None else _occurred_at(kind, event),
-            metadata=envelope.metadata,
-        )
+        encoders, format = self._encoders, self._format
+        correlation_id, causation_id, metadata = envelope.correlation_id, envelope.causation_id, envelope.metadata
+        new: list[NewEvent] = []
+        for event_id, event in zip(self._new_ids(len(events)), events, strict=True):
+            try:
+                kind, encode = encoders[type(event)]
+            except KeyError:
+                self._catalogue.of_class(type(event))
+                raise
+            new.append(
+                NewEvent(
+                    event_id=event_id,
+                    type=kind.name,
+                    data=encode(event),
+                    schema_version=kind.version,
+                    format=format,
+                    tags=() if kind.tags is None else _tags(kind, event),
+                    correlation_id=correlation_id,
+                    causation_id=causation_id,
+                    occurred_at=None if kind.occurred_at is None else _occurred_at(kind, event),
+                    metadata=metadata,
+                )
+            )
+        return new
 
     def decode(self, stored: StoredEvent) -> Recorded[Any]:
         """
@@ -103,22 +115,26 @@ class Serializer:
 
     def decode_all(self, events: Sequence[StoredEvent]) -> list[Recorded[Any]]:
         """Many at once, at half the cost of each. Raises as `decode` does, for the first that cannot be decoded."""
-        decoders = self._decoders
+        quick = self._quick
         try:
-            return [
-                Recorded(decoders[each.type, each.schema_version, each.format](each.data), each)  # type: ignore[arg-type] # None is caught below
-                for each in events
-            ]
-        except (KeyError, TypeError, Undecodable):
-            return [self.decode(each) for each in events]  # this one knows how to explain it
+            if max([len(each.data) for each in events], default=0) <= MOST_BYTES:  # type: ignore[arg-type] # None is caught below
+                return [
+                    Recorded(quick[each.type, each.schema_version, each.format](each.data), each)  # type: ignore[arg-type] # as above
+                    for each in events
+                ]
+        except Exception:  # noqa: S110 - whatever it is, it is met again below, by who can explain it
+            pass
+        return [self.decode(each) for each in events]
 
     def events(self, stream: Stream, facts: Sequence[Fact]) -> list[Any]:
         """The events of one stream, without envelopes. Raises as `decode` does."""
-        decoders = self._decoders
+        quick = self._quick
         try:
-            return [decoders[name, shape, format](data) for _, _, name, shape, format, data in facts]  # type: ignore[arg-type] # as above
-        except (KeyError, TypeError, Undecodable):
-            return [self._event(stream, fact) for fact in facts]
+            if max([len(fact[5]) for fact in facts], default=0) <= MOST_BYTES:  # type: ignore[arg-type] # as above
+                return [quick[name, shape, format](data) for _, _, name, shape, format, data in facts]  # type: ignore[arg-type] # as above
+        except Exception:  # noqa: S110 - as above
+            pass
+        return [self._event(stream, fact) for fact in facts]
 
     def _event(self, stream: Stream, fact: Fact) -> Any:
         try:

@@ -187,7 +187,7 @@ class Projected:
         serializer = Serializer(catalogue, JsonCodec(), uuid7)
         async with open_stores("memory:", clock=ManualClock(), migrate=True) as stores:
             for stream, event in self._history:
-                await stores.events.append(Append(stream, [serializer.encode(event, Envelope())]))
+                await stores.events.append(Append(stream, serializer.encode([event], Envelope())))
             projection = Projection(self._projector, stores.events, stores.rows, catalogue, serializer, SILENT)
             await projection.prepare()
             await projection.catch_up()

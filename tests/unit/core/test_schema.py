@@ -149,7 +149,7 @@ def test_a_processor_without_handlers_is_refused() -> None:
 @pytest.mark.parametrize("event", [Opened(1), Closed("ann")])
 def test_an_event_comes_back_equal(event: object) -> None:
     ours = serializer(catalogue())
-    new = ours.encode(event, Envelope.of("c", "d", {"e": 1}))
+    (new,) = ours.encode([event], Envelope.of("c", "d", {"e": 1}))
     assert (new.correlation_id, new.causation_id, new.metadata) == ("c", "d", b'{"e":1}')
     assert UUID(bytes=new.event_id).version == 7
     back = ours.decode(stored(type=new.type, data=new.data))
@@ -192,7 +192,7 @@ def test_what_cannot_be_decoded_is_named_with_its_place(changes: Any, error: Any
 
 def test_a_class_that_is_not_in_the_catalogue_is_not_encoded() -> None:
     with pytest.raises(UnknownEvent, match="'Closed'"):
-        serializer(Events().with_defaults_for([Opened])).encode(Closed("x"), Envelope())
+        serializer(Events().with_defaults_for([Opened])).encode([Closed("x")], Envelope())
 
 
 def test_a_class_that_can_never_be_stored_is_refused_at_once() -> None:

@@ -29,7 +29,9 @@ DEEPEST: Final = 64
 """Levels of nesting of a value."""
 _LONGEST: Final = 1_048_576
 _LARGEST_INT: Final = 2**63
+_SMALLEST_INT: Final = -(2**63)
 _NUL: Final = b"\\u0000"
+_BACKSLASH: Final = ord("\\")
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic", decimal_format="string", uuid_format="canonical")
 
@@ -40,47 +42,52 @@ class JsonCodec:
     format = 0
 
     def encoder(self, kind: type[T]) -> Callable[[T], bytes]:
-        decode = self.decoder(kind)
+        read = self.quick_decoder(kind)
         name = kind.__name__
         whole = msgspec.inspect.type_info(kind)
         look = _look_at(whole, frozenset()) or _nothing_wrong
-        same = _same if any(map(_compares_less_than_it_holds, _inside(whole))) else operator.eq
+        equal = not any(map(_compares_less_than_it_holds, _inside(whole)))
+        write = _ENCODER.encode
 
         def encode(value: T) -> bytes:
             try:
-                data = _ENCODER.encode(value)
+                data = write(value)
             except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
                 raise Unencodable(name, _reason(error)) from error
-            if _NUL in data and (fault := _fault(value)):
+            if _BACKSLASH in data and _NUL in data and (fault := _fault(value)):
                 raise Unencodable(name, fault)
+            if len(data) > _LONGEST:
+                raise Unencodable(name, f"it could not be read again: {_too_long(data)}")
             try:
-                back = decode(data)
-            except Undecodable as error:
-                raise Unencodable(name, f"it could not be read again: {error}") from error
+                back = read(data)
+            except Exception as error:  # constructors are the user's code: any error may come out of them
+                raise Unencodable(name, f"it could not be read again: {_reason(error)}") from error
             if fault := look(back):  # not the value, whose fields need not be what the class declares
                 raise Unencodable(name, fault)
-            if not same(back, value):
+            if not (back == value if equal else _same(back, value)):
                 raise Unencodable(name, f"{value!r} would come back as {back!r}")
             return data
 
         return encode
 
     def decoder(self, kind: type[T]) -> Callable[[bytes | str], T]:
-        try:
-            inner = msgspec.json.Decoder(kind)
-        except (TypeError, NameError, AttributeError) as error:
-            raise Unencodable(kind.__name__, f"its fields cannot be read: {error}") from error
-        read = inner.decode
+        read = self.quick_decoder(kind)
 
         def decode(data: bytes | str) -> T:
             if len(data) > _LONGEST:
-                raise Undecodable(f"{len(data):,} bytes are more than {_LONGEST:,}")
+                raise Undecodable(_too_long(data))
             try:
                 return read(data)
-            except Exception as error:  # constructors are the user's code: any error may come out of them
+            except Exception as error:  # as above
                 raise Undecodable(_reason(error)) from error
 
         return decode
+
+    def quick_decoder(self, kind: type[T]) -> Callable[[bytes | str], T]:
+        try:
+            return msgspec.json.Decoder(kind).decode
+        except (TypeError, NameError, AttributeError) as error:
+            raise Unencodable(kind.__name__, f"its fields cannot be read: {error}") from error
 
 
 Look: TypeAlias = Callable[[Any], str | None]
@@ -128,8 +135,21 @@ def _at_each(look: Look) -> Look:
 
 
 def _at_fields(looks: Sequence[tuple[Callable[[Any], Any], Look]]) -> Look | None:
+    """The usual kinds of fields are looked at here: a call for each would cost more than the look."""
+    numbers, decimals, moments = ([part for part, look in looks if look is kind] for kind in _USUAL)
+    others = [(part, look) for part, look in looks if look not in _USUAL]
+
     def at_fields(value: Any) -> str | None:
-        for part, look in looks:
+        for part in numbers:
+            if not _SMALLEST_INT <= part(value) < _LARGEST_INT:
+                return _wide(part(value))
+        for part in decimals:
+            if not part(value).is_finite():
+                return _infinite(part(value))
+        for part in moments:
+            if part(value).tzinfo is None:
+                return _zoneless(part(value))
+        for part, look in others:
             if fault := look(part(value)):
                 return fault
         return None
@@ -138,7 +158,7 @@ def _at_fields(looks: Sequence[tuple[Callable[[Any], Any], Look]]) -> Look | Non
 
 
 def _wide(value: int) -> str | None:
-    return None if -_LARGEST_INT <= value < _LARGEST_INT else f"{value} has more than 64 bits; use Decimal"
+    return None if _SMALLEST_INT <= value < _LARGEST_INT else f"{value} has more than 64 bits; use Decimal"
 
 
 def _infinite(value: Decimal) -> str | None:
@@ -147,6 +167,9 @@ def _infinite(value: Decimal) -> str | None:
 
 def _zoneless(value: datetime | time) -> str | None:
     return f"{value!r} has no time zone" if value.tzinfo is None else None
+
+
+_USUAL: Final = (_wide, _infinite, _zoneless)
 
 
 def _inside(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type | None]:
@@ -240,6 +263,10 @@ def _fault(value: object, levels: int = DEEPEST) -> str | None:
         case _:
             parts = (getattr(value, name) for name in _field_names(value))
     return fault or next((fault for each in parts if (fault := _fault(each, levels - 1))), None)
+
+
+def _too_long(data: bytes | str) -> str:
+    return f"{len(data):,} bytes are more than {_LONGEST:,}"
 
 
 def _reason(error: BaseException) -> str:

@@ -112,6 +112,8 @@ class SqliteEventStore:
         while True:
             facts: list[Fact] = self._select(self._load, (*stream, after, last, PAGE))
             if facts:
+                if len(facts) < PAGE:
+                    self._writer.saw(stream, facts[-1][0])
                 yield facts
             if len(facts) < PAGE:
                 return
@@ -182,7 +184,14 @@ class SqliteEventStore:
         self._writer.refuse_if_unusable()
         checked_query(query)
 
+        head = 0
+
         async def page(position: int) -> tuple[Sequence[StoredEvent], int]:
+            nonlocal head
+            if head - position > PAGE:  # far behind: what has come since is not needed for a full page
+                events = self._page(query, position, head, PAGE)
+                if len(events) == PAGE:
+                    return events, head
             head = self._head()  # first: what is committed later belongs to the next page
             return self._page(query, position, head, PAGE), head
 
@@ -199,7 +208,8 @@ class SqliteEventStore:
     def _page(self, query: Query, after: int, upto: int, size: int) -> list[StoredEvent]:
         condition, values = restricted(query)
         sql = f"{EVENTS}position > ? AND position <= ? AND {condition} ORDER BY position LIMIT ?"
-        return [_stored(row) for row in self._select(self._names.fill(sql), (after, upto, *values, size))]
+        rows = self._select(self._names.fill(sql), (after, upto, *values, size))
+        return [StoredEvent(*row) if row[_TAGS] is None else _stored(row) for row in rows]
 
     def _select(self, sql: str, values: Sequence[Any]) -> list[Any]:
         """On the loop, in one go: no cursor outlives it, so no reader ever holds the write-ahead log back."""

@@ -1,10 +1,11 @@
 """
 One transaction for all the appends of a moment, with an outcome for each.
 
-Versions are checked against the heads of streams, which are known in memory while nobody else has written, and
-all rows go in by one statement. Only a repeated event id sends the group down the careful way, with a savepoint
-for each append, so that one conflict never harms its neighbours. A conditional append takes that way too, for its
-condition must see the rows of the neighbours before it.
+A group is tried in three ways, each slower and surer than the one before. First with what is known in memory: a
+stream is at least where it was when we last saw it, an expected version says where it should be, and the unique index
+on (category, id, version) refuses what is wrong. Then with the versions looked up in the transaction. Only a repeated
+event id sends the group down the careful way, with a savepoint for each append, so that one conflict never harms its
+neighbours. A conditional append takes that way at once, for its condition must see the rows of those before it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 from eventfold.adapters.sqlite.connection import Connection, translated
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.queries import boundary
-from eventfold.domain.message import NO_STREAM, NewEvent, Stream, to_micros
+from eventfold.domain.message import NO_STREAM, NewEvent, Stream
 from eventfold.errors import (
     AppendOutcomeUnknown,
     BoundaryConflict,
@@ -27,7 +28,7 @@ from eventfold.errors import (
     EventfoldError,
     EventIdConflict,
 )
-from eventfold.ports.clock import Clock
+from eventfold.ports.clock import Clock, micros_of
 from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition, Expect
 from eventfold.ports.failpoint import failpoint
 
@@ -48,22 +49,25 @@ class ConditionalJob(tuple[Append, ...]):  # noqa: SLOT001 - a tuple has no room
         return job
 
 
-_KNOWN_HEADS: Final = 50_000
-"""Streams whose head is kept in memory; all are forgotten at once when there are more."""
+_KNOWN_STREAMS: Final = 50_000
+"""Streams of which a version is kept in memory; all are forgotten at once when there are more."""
 
 _NO_BOUND: Final = 2**62
 
 HEAD: Final = "SELECT version FROM {events} WHERE category = ? AND id = ? ORDER BY version DESC LIMIT 1"
-LAST_POSITION: Final = "SELECT seq FROM sqlite_sequence WHERE name = ?"
 INSERT_EVENT: Final = """
-INSERT INTO {events} (position, category, id, version, event_id, type, schema_version, format, correlation_id,
-                      causation_id, tags, occurred_at, recorded_at, metadata, data)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO {events} (category, id, version, event_id, type, schema_version, format, correlation_id, causation_id,
+                      tags, occurred_at, recorded_at, metadata, data)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 INSERT_TAG: Final = "INSERT INTO {event_tags} (tag, position, type) VALUES (?, ?, ?)"
 BY_EVENT_ID: Final = """
 SELECT position, category, id, version, type, schema_version, data, recorded_at FROM {events} WHERE event_id = ?
 """
+
+
+_Stored: TypeAlias = list[tuple[Stream, int, int]]
+"""For each append of a job its stream, the version after it, and the place of its first event in the group."""
 
 
 class _Repeated(Exception):
@@ -79,15 +83,12 @@ class GroupCommit:
         self._connection = connection
         self._names = names
         self._path = path
-        self._clock = clock
+        self._micros = micros_of(clock)
         self._head = names.fill(HEAD)
         self._insert_event = names.fill(INSERT_EVENT)
         self._insert_tag = names.fill(INSERT_TAG)
         self._by_event_id = names.fill(BY_EVENT_ID)
-        self._events_table = names.plain("events")
-        self._heads: dict[Stream, int] = {}
-        self._position = 0
-        self._data_version: int | None = None
+        self._known: dict[Stream, int] = {}
         self._busy = busy
         self._doing: Literal["begin", "write", "commit"] = "begin"
 
@@ -114,18 +115,29 @@ class GroupCommit:
         self._begin()
         try:
             conditional = any(isinstance(job, ConditionalJob) for job in jobs)
-            outcomes = self._careful(jobs) if conditional else self._fast(jobs)
+            outcomes = self._careful(jobs) if conditional else self._fast(jobs, self._known)
         except (apsw.ConstraintError, _Repeated):
-            if lost := self._roll_back():
-                raise lost from None
-            self._begin()
-            outcomes = self._careful(jobs)
+            outcomes = self._surely(jobs)
         failpoint("append.after_insert")
         self._doing = "commit"
         failpoint("append.before_commit")
         self._execute("COMMIT")
         failpoint("append.after_commit_before_ack")
         return outcomes
+
+    def _surely(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """What is known was not enough. What the transaction sees is, unless ids are repeated."""
+        self._begin_again()
+        try:
+            return self._fast(jobs, {})
+        except (apsw.ConstraintError, _Repeated):
+            self._begin_again()
+            return self._careful(jobs)
+
+    def _begin_again(self) -> None:
+        if lost := self._roll_back():
+            raise lost from None
+        self._begin()
 
     def _begin(self) -> None:
         self._doing = "begin"
@@ -135,8 +147,7 @@ class GroupCommit:
 
     def _roll_back(self) -> apsw.Error | None:
         """SQLite may have dropped the transaction by itself (a full disk does that), so look first."""
-        self._heads.clear()
-        self._data_version = None
+        self._known.clear()
         try:
             if self._connection.in_transaction:
                 self._execute("ROLLBACK")
@@ -160,91 +171,106 @@ class GroupCommit:
 
     # ------------------------------------------------------------------ the fast way
 
-    def _fast(self, jobs: Sequence[Job]) -> list[Outcome]:
-        self._notice_other_writers()
-        recorded_at = to_micros(self._clock.now())
-        position = self._position
+    def saw(self, stream: Stream, version: int) -> None:
+        """Somebody has read so far. From any thread."""
+        if len(self._known) > _KNOWN_STREAMS:
+            self._known.clear()
+        if version > self._known.get(stream, NO_STREAM):
+            self._known[stream] = version
+
+    def _fast(self, jobs: Sequence[Job], known: dict[Stream, int]) -> list[Outcome]:
+        """
+        All rows by one statement. Raises ConstraintError where a stream is not where it was thought to be.
+
+        Args:
+            known: versions that streams have reached, at least; empty: nothing is to be taken for granted.
+        """
+        recorded_at = self._micros()
         changed: dict[Stream, int] = {}
-        ids: set[bytes] = set()
         rows: list[tuple[Any, ...]] = []
-        tags: list[tuple[str, int, str]] = []
-        outcomes: list[Outcome] = []
+        events: list[NewEvent] = []
+        outcomes: list[ConcurrencyConflict | _Stored] = []
         for job in jobs:
-            conflict = self._conflict(job, changed)
-            if conflict is not None:
-                if self._stored_before(job, ids):
+            befores = [self._version(append, changed, known) for append in job]
+            if conflict := self._conflict(job, befores, changed):
+                if self._stored_before(job, events):
                     raise _Repeated
                 outcomes.append(conflict)
                 continue
-            places: list[AppendedStream] = []
-            for append in job:
-                version = self._version(append.stream, changed)
-                first = position + 1
-                for event in append.events:
-                    position += 1
-                    version += 1
-                    rows.append(_row(position, append.stream, version, event, recorded_at))
-                    ids.add(event.event_id)
-                    if event.tags:
-                        tags += [(tag, position, event.type) for tag in dict.fromkeys(event.tags)]
+            stored: _Stored = []
+            for append, before in zip(job, befores, strict=True):
+                version = before + len(append.events)
+                stored.append((append.stream, version, len(events)))
+                rows += _rows(append, before, recorded_at)
+                events += append.events
                 changed[append.stream] = version
-                places.append(AppendedStream(append.stream, version, tuple(range(first, position + 1)), recorded_at))
-            outcomes.append(Appended(tuple(places)))
-        if len(ids) < len(rows):
-            raise _Repeated
-        if rows:
+            outcomes.append(stored)
+        first = self._insert(rows, events)
+        for stream, version in changed.items():
+            self.saw(stream, version)
+        return [
+            outcome if isinstance(outcome, ConcurrencyConflict) else _appended(job, outcome, first, recorded_at)
+            for job, outcome in zip(jobs, outcomes, strict=True)
+        ]
+
+    def _insert(self, rows: Sequence[tuple[Any, ...]], events: Sequence[NewEvent]) -> int:
+        """The position of the first of them; AUTOINCREMENT counts on from there, and nobody else writes now."""
+        if not rows:
+            return 0
+        if len(rows) == 1:
+            self._execute(self._insert_event, rows[0])
+        else:
             self._executemany(self._insert_event, rows)
+        first = self._connection.last_insert_rowid() - len(rows) + 1
+        tags = [
+            (tag, position, event.type)
+            for position, event in enumerate(events, first)
+            if event.tags
+            for tag in dict.fromkeys(event.tags)
+        ]
         if tags:
             self._executemany(self._insert_tag, tags)
-        self._remember(changed, position)
-        return outcomes
+        return first
 
-    def _notice_other_writers(self) -> None:
-        """The pragma moves only when another connection has written; what is known in memory then ends."""
-        data_version = self._execute("PRAGMA data_version").get
-        if data_version != self._data_version:
-            self._data_version = data_version
-            self._heads.clear()
-            self._position = self._execute(LAST_POSITION, (self._events_table,)).get or 0
-
-    def _version(self, stream: Stream, changed: dict[Stream, int]) -> int:
+    def _version(self, append: Append, changed: dict[Stream, int], known: dict[Stream, int]) -> int:
+        """Where the stream is, or where the index will refuse it if it is not."""
+        stream, expect = append.stream, append.expect
         version = changed.get(stream)
+        if version is not None:
+            return version
+        version = known.get(stream)
         if version is None:
-            version = self._heads.get(stream)
-        if version is None:
-            version = self._execute(self._head, stream).get or NO_STREAM
-            self._heads[stream] = version
-        return version
+            new = known is self._known and (expect is Expect.NEW or expect == NO_STREAM)
+            return NO_STREAM if new else self._look(stream)
+        behind = not isinstance(expect, Expect) and version < expect
+        return self._look(stream) if behind else version
 
-    def _conflict(self, job: Job, changed: dict[Stream, int]) -> ConcurrencyConflict | None:
-        for append in job:
-            expect = append.expect
+    def _look(self, stream: Stream) -> int:
+        return self._execute(self._head, stream).get or NO_STREAM
+
+    def _conflict(self, job: Job, befores: Sequence[int], changed: dict[Stream, int]) -> ConcurrencyConflict | None:
+        for append, version in zip(job, befores, strict=True):
+            stream, expect = append.stream, append.expect
             if expect is Expect.ANY:
                 continue
-            actual = self._version(append.stream, changed)
             if expect is Expect.NEW:
-                fits = actual == NO_STREAM
+                fits = version == NO_STREAM
             elif expect is Expect.EXISTS:
-                fits = actual != NO_STREAM
+                fits = version != NO_STREAM
             else:
-                fits = actual == expect
+                fits = version == expect
             if not fits:
                 wanted = expect.value if isinstance(expect, Expect) else expect
-                return ConcurrencyConflict(append.stream, wanted, actual)
+                return ConcurrencyConflict(stream, wanted, changed.get(stream) or self._look(stream))
         return None
 
-    def _stored_before(self, job: Job, in_this_group: set[bytes]) -> bool:
-        """Or used twice in this job, which weighs more than its conflict as well."""
+    def _stored_before(self, job: Job, before: Sequence[NewEvent]) -> bool:
+        """Or in this group, or twice in this job, which weighs more than its conflict as well."""
         ids = [event.event_id for append in job for event in append.events]
+        in_this_group = {event.event_id for event in before}
         return len(set(ids)) < len(ids) or any(
             id in in_this_group or self._execute(self._by_event_id, (id,)).fetchone() is not None for id in ids
         )
-
-    def _remember(self, changed: dict[Stream, int], position: int) -> None:
-        if len(self._heads) + len(changed) > _KNOWN_HEADS:
-            self._heads.clear()
-        self._heads.update(changed)
-        self._position = position
 
     # --------------------------------------------------------------- the careful way
 
@@ -291,7 +317,7 @@ class GroupCommit:
     def _stored_now(self, job: Job) -> Appended:
         if isinstance(job, ConditionalJob) and (conflict := self._against(job.condition)):
             raise conflict
-        (outcome,) = self._fast([job])
+        (outcome,) = self._fast([job], {})
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -303,24 +329,38 @@ class GroupCommit:
         return None if position is None else BoundaryConflict(condition.query, position)
 
 
-def _row(position: int, stream: Stream, version: int, event: NewEvent, recorded_at: int) -> tuple[Any, ...]:
-    return (
-        position,
-        stream[0],
-        stream[1],
-        version,
-        event.event_id,
-        event.type,
-        event.schema_version,
-        event.format,
-        event.correlation_id,
-        event.causation_id,
-        msgspec.json.encode(event.tags).decode() if event.tags else None,
-        event.occurred_at,
-        recorded_at,
-        None if event.metadata is None else event.metadata.decode(),
-        event.data.decode() if event.format == 0 else event.data,
+def _appended(job: Job, stored: _Stored, first: int, recorded_at: int) -> Appended:
+    return Appended(
+        tuple(
+            [
+                AppendedStream(stream, version, tuple(range(first + at, first + at + len(append.events))), recorded_at)
+                for append, (stream, version, at) in zip(job, stored, strict=True)
+            ]
+        )
     )
+
+
+def _rows(append: Append, version: int, recorded_at: int) -> list[tuple[Any, ...]]:
+    category, id = append.stream
+    return [
+        (
+            category,
+            id,
+            version,
+            event.event_id,
+            event.type,
+            event.schema_version,
+            event.format,
+            event.correlation_id,
+            event.causation_id,
+            msgspec.json.encode(event.tags).decode() if event.tags else None,
+            event.occurred_at,
+            recorded_at,
+            None if event.metadata is None else event.metadata.decode(),
+            event.data.decode() if event.format == 0 else event.data,
+        )
+        for version, event in enumerate(append.events, version + 1)
+    ]
 
 
 def _as_bytes(data: str | bytes | None) -> bytes | None:

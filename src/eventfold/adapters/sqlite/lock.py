@@ -8,10 +8,10 @@ win for seconds, and cannot tell who holds the file.
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import struct
 import time
-from contextlib import suppress
 from typing import Final, Protocol
 from weakref import WeakSet
 
@@ -20,7 +20,8 @@ from eventfold.errors import StoreBusy, StoreUnavailable
 __all__ = ["FREE", "FileLock", "Lock", "lock_holder"]
 
 _OWNER_ONLY: Final = 0o600
-_RECORD: Final = 64
+_HOLDER: Final = struct.Struct("=qq")
+"""What the file holds: the process that has the lock, 0 for nobody, and since when, in nanoseconds."""
 _QUEUE: Final = 1 << 16
 """From this byte on lies the queue: who waits holds a shared lock on the byte of the nanosecond of its coming."""
 _FLOCK: Final = "hhqqi0q"
@@ -78,6 +79,7 @@ class FileLock:
             self._fd: int | None = os.open(self._path, flags, _OWNER_ONLY)
         except OSError as error:
             raise _unusable(self._path, error) from error
+        self._record = _shared(self._fd)
         _open.add(self)
 
     def try_take(self) -> bool:
@@ -108,13 +110,15 @@ class FileLock:
         return _holder(self._open_fd, waited)
 
     def release(self) -> None:
-        if self._others_wait():
-            self._write(0)
+        self._write(0)
         fcntl.flock(self._open_fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """The file stays: another process may hold it."""
         fd, self._fd = self._fd, None
+        record, self._record = self._record, None
+        if record is not None:
+            record.close()
         if fd is not None:
             os.close(fd)
 
@@ -136,8 +140,8 @@ class FileLock:
         return True
 
     def _write(self, pid: int) -> None:
-        with suppress(OSError):  # a full disk must not keep anybody from hearing that it is full
-            os.pwrite(self._open_fd, f"{pid} {time.monotonic_ns()}\n".encode().ljust(_RECORD), 0)
+        if self._record is not None:
+            _HOLDER.pack_into(self._record, 0, pid, time.monotonic_ns())
 
     def _is_nobodys(self, came: int) -> bool:
         """Free, and the first in the queue does not take it; or perhaps so."""
@@ -184,10 +188,23 @@ def _holder(fd: int, at_least: float) -> tuple[int | None, float]:
 def _read(fd: int) -> tuple[int, int] | None:
     """Who has it, 0 for nobody, and since when; None in a new file."""
     try:
-        pid, since = map(int, os.pread(fd, _RECORD, 0).split())
+        return _HOLDER.unpack(os.pread(fd, _HOLDER.size, 0))
+    except (OSError, struct.error):
+        return None
+
+
+def _shared(fd: int) -> mmap.mmap | None:
+    """
+    The record of the holder, in memory that all processes share: it is written twice for each group.
+
+    None where there is no room for it: a full disk must not keep anybody from hearing that it is full.
+    """
+    try:
+        if os.fstat(fd).st_size < _HOLDER.size:
+            os.pwrite(fd, bytes(_HOLDER.size), 0)  # room on the disk, or writing to the memory would be a fault
+        return mmap.mmap(fd, _HOLDER.size)
     except (OSError, ValueError):
         return None
-    return pid, since
 
 
 def _unusable(path: str, error: OSError) -> StoreUnavailable:

@@ -17,8 +17,8 @@ _HOLD: Final = 1e-3
 """Seconds for which a lone appender may keep the loop before it must let it turn."""
 _INLINE: Final = 8
 """Appends of a group, at most, that commits on the loop."""
-_INLINE_EVENTS: Final = 64
-"""Events, or rows of a projection, at most, that are written on the loop."""
+_INLINE_EVENTS: Final = 128
+"""Events, or rows of a projection, at most, that are written on the loop: about half a millisecond."""
 _SMOOTHING: Final = 0.1
 _PER_APPEND: Final = 5e-6
 

@@ -24,6 +24,7 @@ from eventfold.adapters.sqlite.guard import Guard
 from eventfold.adapters.sqlite.lock import FREE, Lock
 from eventfold.adapters.sqlite.pace import Pace, Placement
 from eventfold.adapters.sqlite.waiting import Group, WaitingAppends, settle, told
+from eventfold.domain.message import Stream
 from eventfold.errors import StoreBusy
 from eventfold.ports.event_store import Appended
 from eventfold.ports.subscription import Bell
@@ -70,11 +71,14 @@ class Writer(Guard):
         self.close_first: list[Callable[[], None]] = []
         """How to close the readers, in the thread."""
 
+    def saw(self, stream: Stream, version: int) -> None:
+        """A reader has seen the stream at this version: an append need not look where it is."""
+        self._group_commit.saw(stream, version)
+
     # ---------------------------------------------------------------------- appends
 
     async def append(self, job: Job, events: int) -> Appended:
         """Store one append together with all that wait; raises what became of this one."""
-        self.refuse_if_unusable()
         if self._alone and not self._busy and not self._waiting and self._pace.may_stay_on_loop(1, events):
             outcomes = self._run_here([job]) if self._pace.loop_is_fresh() else None
             if outcomes is not None:
@@ -248,4 +252,4 @@ class Writer(Guard):
 
 
 def _nothing_but_busy(outcomes: Sequence[Outcome]) -> bool:
-    return all(isinstance(each, StoreBusy) for each in outcomes)
+    return isinstance(outcomes[0], StoreBusy) and all(isinstance(each, StoreBusy) for each in outcomes)
