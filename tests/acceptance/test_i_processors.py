@@ -26,6 +26,7 @@ from eventfold.errors import (
 from eventfold.ports.checkpoint_store import Move
 from eventfold.ports.event_store import Append
 from eventfold.ports.subscription import PAGE
+from eventfold.processing.projection import LARGEST_TRANSACTION
 from tests.acceptance.world import (
     Added,
     Event,
@@ -129,7 +130,7 @@ CRASHING = """
     ],
 )
 async def test_i2_g12_killed_at_any_point_it_counts_each_event_once(file: File, point: str, at: int) -> None:
-    await fill(file, *(Added(n) for n in range(1, PAGE + 101)))
+    await fill(file, *(Added(n) for n in range(1, LARGEST_TRANSACTION + 101)))
     command = [sys.executable, "-c", textwrap.dedent(CRASHING), file.url]
 
     def run(*where: str) -> subprocess.CompletedProcess[str]:
@@ -141,7 +142,7 @@ async def test_i2_g12_killed_at_any_point_it_counts_each_event_once(file: File, 
     checkpoint = file.execute("SELECT position FROM checkpoints")
     assert kept == [(sum(range(1, position + 1)),) for (position,) in checkpoint]  # together, always
     done = await asyncio.to_thread(run, "nowhere", "0")
-    assert done.stdout.strip() == f"[Row(tape='t', sum={sum(range(1, PAGE + 101))})]", done.stderr
+    assert done.stdout.strip() == f"[Row(tape='t', sum={sum(range(1, LARGEST_TRANSACTION + 101))})]", done.stderr
 
 
 async def test_i2_a_row_that_fails_leaves_neither_rows_nor_checkpoint(place: Place) -> None:
@@ -172,7 +173,7 @@ async def test_i2_a_row_that_fails_leaves_neither_rows_nor_checkpoint(place: Pla
 async def test_i5_a_new_projector_starts_from_the_beginning_and_reads_in_pages(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await fill(place, *(Added(1) if n % 3 else Noted("x") for n in range(3 * PAGE)))
+    await fill(place, *(Added(1) if n % 3 else Noted("x") for n in range(3 * LARGEST_TRANSACTION)))
     sizes: list[int] = []
     projector = summing()
     original = View.commit
@@ -184,9 +185,11 @@ async def test_i5_a_new_projector_starts_from_the_beginning_and_reads_in_pages(
     monkeypatch.setattr(View, "commit", commit)
     async with place.open(application(projector)) as running:
         await running.settled()
-        assert await running.query(sums) == [("t", 2 * PAGE)]
+        assert await running.query(sums) == [("t", 2 * LARGEST_TRANSACTION)]
     assert len(sizes) >= 2
-    assert all(size <= 2 * PAGE for size in sizes)  # a page of one type in three events of two
+    assert all(
+        size <= 2 * LARGEST_TRANSACTION for size in sizes
+    )  # full of one type, with one event in three of another between
 
 
 async def test_i5_it_resumes_after_the_last_event_it_has_finished(place: Place) -> None:
@@ -207,24 +210,24 @@ async def test_i5_it_resumes_after_the_last_event_it_has_finished(place: Place) 
 
 
 async def test_i5_closing_does_not_wait_for_the_end_of_a_catch_up(place: Place) -> None:
-    await fill(place, *(Added(1) for _ in range(3 * PAGE)))
+    await fill(place, *(Added(1) for _ in range(3 * LARGEST_TRANSACTION)))
     reached = asyncio.Event()
     projector = Projector("sums", tables=[sums_t])
 
     @projector.on(Added)
     async def slow(recorded: Recorded[Added], view: View) -> None:
         added(recorded, view)
-        if recorded.position == PAGE + 100:
+        if recorded.position == LARGEST_TRANSACTION + 100:
             await view.fetch(sums)
             reached.set()
             await asyncio.Event().wait()
 
     async with place.open(application(projector)) as running:
         await reached.wait()
-        assert running.status()["sums"].position == PAGE
+        assert running.status()["sums"].position == LARGEST_TRANSACTION
     async with place.open(application(summing())) as running:
         await running.settled()
-        assert await running.query(sums) == [("t", 3 * PAGE)]
+        assert await running.query(sums) == [("t", 3 * LARGEST_TRANSACTION)]
 
 
 async def test_i5_a_projector_follows_what_is_recorded_while_it_runs(place: Place) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from eventfold.errors import StoreBusy
+from eventfold.errors import StoreBusy, StoreUnavailable
 from eventfold.ports.processors import ProcessorRegister
 
 __all__ = ["LOOK", "Pausable"]
@@ -81,7 +81,7 @@ class Pausable:
     async def _is_paused(self) -> bool:
         try:
             return await self._register.is_paused(self._name)
-        except StoreBusy:  # then it stays as it was
+        except (StoreBusy, StoreUnavailable):  # then it stays as it was; what follows the store will say why
             return self.paused
 
     @staticmethod

@@ -19,6 +19,7 @@ from eventfold.errors import (
     HandlerFailed,
     ProcessingError,
     ProcessorStopped,
+    RetryTransaction,
     StoreBusy,
     StoreError,
 )
@@ -26,7 +27,7 @@ from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
 from eventfold.ports.event_store import EventSource
 from eventfold.ports.failpoint import failpoint
 from eventfold.ports.read_model import ReadModel
-from eventfold.ports.subscription import Batch, Bell
+from eventfold.ports.subscription import PAGE, Batch, Bell
 from eventfold.ports.telemetry import Telemetry
 from eventfold.processing.handlers import Handler
 from eventfold.processing.pausing import Pausable
@@ -40,6 +41,9 @@ __all__ = ["ProcessorStatus", "Projection"]
 _log = logging.getLogger("eventfold.processing")
 
 _AFTER_BUSY: Final = 0.1
+LARGEST_TRANSACTION: Final = 4 * PAGE
+"""Events of one transaction, at most, while a projector catches up: a commit costs as much as fifty rows."""
+_NO_EVENT_IS_TO_BLAME: Final = (Fenced, StoreError, RetryTransaction)
 
 
 class ProcessorStatus(msgspec.Struct, frozen=True):
@@ -162,7 +166,7 @@ class Projection:
                     return
 
     async def _follow(self) -> None:
-        """Another process that holds the store for long keeps us waiting, and no more."""
+        """Another process that holds the store for long, or a server that restarts, keeps us waiting, and no more."""
         while True:
             try:
                 async with aclosing(self._batches()) as batches:
@@ -170,19 +174,24 @@ class Projection:
                         self.progress.ring()
                         if self._pausable.paused:
                             return
-            except StoreBusy as busy:
-                _log.warning("processor %r found the store busy and tries again: %s", self.name, busy)
+            except (StoreBusy, RetryTransaction) as hindrance:
+                _log.warning("processor %r could not go on and tries again: %s", self.name, hindrance)
                 await asyncio.sleep(_AFTER_BUSY)
 
     async def _batches(self) -> AsyncGenerator[Batch]:
         """The subscription's batches, each after it has been handled."""
         async with self._source.subscribe(self.query, after=self.position) as batches:
+            gathered: list[StoredEvent] = []
             async for batch in batches:
-                if batch.events:
-                    self._seen = max(self._seen, batch.events[-1].position)
-                    span = self._telemetry.span("batch", processor=self.name, events=len(batch.events))
+                gathered += batch.events
+                if not batch.caught_up and len(gathered) <= LARGEST_TRANSACTION - PAGE:
+                    continue
+                if gathered:
+                    events, gathered = gathered, []
+                    self._seen = max(self._seen, events[-1].position)
+                    span = self._telemetry.span("batch", processor=self.name, events=len(events))
                     with self._pausable.batch(), span:
-                        await self._handle(batch.events)
+                        await self._handle(events)
                 if batch.caught_up:
                     self._seen = self.position
                 yield batch
@@ -191,7 +200,7 @@ class Projection:
         """All in one transaction; if that fails, each in its own: the culprit is named, what precedes it stays."""
         try:
             await self._transact(events)
-        except (Fenced, StoreError):  # no event is to blame
+        except _NO_EVENT_IS_TO_BLAME:
             raise
         except Exception as error:
             if len(events) == 1:
@@ -201,7 +210,7 @@ class Projection:
         for event in events:
             try:
                 await self._transact([event])
-            except (Fenced, StoreError):
+            except _NO_EVENT_IS_TO_BLAME:
                 raise
             except Exception as error:
                 raise await self._blamed(event, error) from error
@@ -210,7 +219,8 @@ class Projection:
         last = events[-1]
         async with asyncio.timeout(None) as timeout, View(self._rows, timeout=timeout) as view:
             with no_appends_inside(self.name):
-                await self._dispatch(events, view)
+                for start in range(0, len(events), PAGE):  # decoded a page at a time: see there
+                    await self._dispatch(events[start : start + PAGE], view)
             failpoint("projection.after_apply")
             await view.commit(Move(self.name, self.position, last.position, last.event_id, self._checkpoint.epoch))
         self._checkpoint = Checkpoint(last.position, last.event_id, self._checkpoint.epoch)
