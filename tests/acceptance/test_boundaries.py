@@ -294,7 +294,7 @@ async def test_a_conflict_is_bounded(place: Place, caplog: pytest.LogCaptureFixt
         with pytest.raises(BoundaryConflict):
             await running.execute(invoices, Invoice())
         assert store.appends == 3
-        assert running._boundaries._queues == {}
+        assert not len(running._boundaries._queues)
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 

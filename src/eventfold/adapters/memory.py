@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from eventfold.domain.message import NO_STREAM, NewEvent, StoredEvent, Stream, to_micros
+from eventfold.domain.message import NO_STREAM, StoredEvent, Stream, to_micros
 from eventfold.domain.query import Query
 from eventfold.errors import BoundaryConflict, ConcurrencyConflict, EventIdConflict, Fenced, InvalidInput, StoreClosed
 from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
@@ -31,6 +31,7 @@ from eventfold.ports.event_store import (
     checked_boundary,
     checked_condition,
     checked_query,
+    refuse_repeated_ids,
 )
 from eventfold.ports.failpoint import failpoint
 from eventfold.ports.subscription import PAGE, Batch, Bell, catch_up_then_live
@@ -73,9 +74,8 @@ class MemoryEventStore:
     def _already_stored(self, appends: tuple[Append, ...]) -> Appended | None:
         """The original places when all of the events are known; an error when only some are, or they differ."""
         new = [(append.stream, event) for append in appends for event in append.events]
+        refuse_repeated_ids([event for _, event in new])
         ids = {event.event_id for _, event in new}
-        if len(ids) < len(new):
-            raise EventIdConflict(_first_repeated([event for _, event in new]), "it is used twice in this append")
         if self._by_event_id.keys().isdisjoint(ids):  # this way round: the log is long, the append short
             return None
         for stream, event in new:
@@ -242,8 +242,3 @@ def _holds(query: Query, event: StoredEvent) -> bool:
 
 def _at_least_0(limit: int | None) -> int | None:
     return None if limit is None else max(0, limit)
-
-
-def _first_repeated(events: Sequence[NewEvent]) -> UUID:
-    ids = [event.event_id for event in events]
-    return UUID(bytes=next(each for index, each in enumerate(ids) if each in ids[:index]))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from eventfold.commands.context import refuse_inside_projection
 from eventfold.commands.decision import OnRecorded, Outcome, Rejected, decided, envelope, tell
+from eventfold.commands.queues import ConflictQueues
 from eventfold.domain.boundary import Boundary
 from eventfold.domain.decider import fold
 from eventfold.domain.message import NO_STREAM, Stream
@@ -62,7 +61,7 @@ class BoundaryManager:
         self._new_id = new_id
         self._on_recorded = on_recorded
         self._attempts = attempts
-        self._queues: dict[Alternative, tuple[asyncio.Lock, int]] = {}
+        self._queues: ConflictQueues[Alternative] = ConflictQueues(order=_place)
 
     async def execute(
         self, boundary: Boundary[C, S, E], command: C, *, metadata: Mapping[str, Any] | None = None
@@ -89,14 +88,14 @@ class BoundaryManager:
 
     async def _optimistically(self, boundary: Boundary[Any, S, E], asked: _Asked) -> Outcome[S, E, None]:
         attempts = self._attempts
-        if self._queues.keys().isdisjoint(asked.query.alternatives):
+        if self._queues.free(asked.query.alternatives):
             try:
                 return await self._attempt(boundary, asked)
             except BoundaryConflict:
                 attempts -= 1
                 if attempts == 0:
                     raise
-        async with self._turn(asked.query):
+        async with self._queues.turn(asked.query.alternatives):
             while True:
                 attempts -= 1
                 try:
@@ -104,26 +103,6 @@ class BoundaryManager:
                 except BoundaryConflict:
                     if attempts == 0:
                         raise
-
-    @asynccontextmanager
-    async def _turn(self, query: Query) -> AsyncGenerator[None]:
-        """After a conflict, this process's commands that share an alternative queue up, always in the same order."""
-        alternatives = sorted(set(query.alternatives), key=_place)
-        for each in alternatives:
-            lock, users = self._queues.get(each) or (asyncio.Lock(), 0)
-            self._queues[each] = (lock, users + 1)
-        try:
-            async with AsyncExitStack() as held:
-                for each in alternatives:
-                    await held.enter_async_context(self._queues[each][0])
-                yield
-        finally:
-            for each in alternatives:
-                lock, users = self._queues[each]
-                if users == 1:
-                    del self._queues[each]
-                else:
-                    self._queues[each] = (lock, users - 1)
 
     async def _attempt(self, boundary: Boundary[Any, S, E], asked: _Asked) -> Outcome[S, E, None]:
         names = {self._catalogue.name_of(cls) for cls in boundary.events}

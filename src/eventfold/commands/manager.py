@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar
@@ -11,6 +10,7 @@ import msgspec
 
 from eventfold.commands.context import refuse_inside_projection
 from eventfold.commands.decision import OnRecorded, Outcome, Rejected, decided, envelope, tell
+from eventfold.commands.queues import ConflictQueues
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.decider import fold
 from eventfold.domain.message import NO_STREAM, Stream
@@ -67,7 +67,7 @@ class CommandManager:
         self._attempts = attempts
         self._warm: OrderedDict[Stream, Loaded[Any]] = OrderedDict()
         self._most_warm = warm
-        self._queues: dict[Stream, tuple[asyncio.Lock, int]] = {}
+        self._queues: ConflictQueues[Stream] = ConflictQueues(order=tuple)
 
     async def execute(
         self, aggregate: Aggregate[C, S, E], id: str, command: C, *, metadata: Mapping[str, Any] | None = None
@@ -93,36 +93,22 @@ class CommandManager:
     async def _optimistically(
         self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope
     ) -> Outcome[S, E, None]:
-        if stream in self._queues:
-            return await self._in_turn(aggregate, stream, command, envelope, self._attempts)
-        try:
-            return await self._attempt(aggregate, stream, command, envelope)
-        except ConcurrencyConflict:
-            if self._attempts == 1:
-                raise
-        return await self._in_turn(aggregate, stream, command, envelope, self._attempts - 1)
-
-    async def _in_turn(
-        self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope, attempts: int
-    ) -> Outcome[S, E, None]:
-        """After a conflict, this process's commands to the stream queue up, so only other processes can conflict."""
-        lock, users = self._queues.get(stream) or (asyncio.Lock(), 0)
-        self._queues[stream] = (lock, users + 1)
-        try:
-            async with lock:
-                for attempt in range(1, attempts + 1):
-                    try:
-                        return await self._attempt(aggregate, stream, command, envelope)
-                    except ConcurrencyConflict:
-                        if attempt == attempts:
-                            raise
-            raise AssertionError("unreachable: attempts is at least 1")
-        finally:
-            lock, users = self._queues[stream]
-            if users == 1:
-                del self._queues[stream]
-            else:
-                self._queues[stream] = (lock, users - 1)
+        attempts = self._attempts
+        if self._queues.free([stream]):
+            try:
+                return await self._attempt(aggregate, stream, command, envelope)
+            except ConcurrencyConflict:
+                attempts -= 1
+                if attempts == 0:
+                    raise
+        async with self._queues.turn([stream]):
+            while True:
+                attempts -= 1
+                try:
+                    return await self._attempt(aggregate, stream, command, envelope)
+                except ConcurrencyConflict:
+                    if attempts == 0:
+                        raise
 
     async def _attempt(
         self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope

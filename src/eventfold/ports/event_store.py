@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import Final, Protocol, TypeAlias
+from uuid import UUID
 
 import msgspec
 
 from eventfold.domain.message import NewEvent, StoredEvent, Stream
 from eventfold.domain.query import Query
-from eventfold.errors import EmptyAppend, InvalidInput, TooLarge
+from eventfold.errors import EmptyAppend, EventIdConflict, InvalidInput, TooLarge
 from eventfold.ports.subscription import Batch
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "checked_boundary",
     "checked_condition",
     "checked_query",
+    "refuse_repeated_ids",
 ]
 
 MOST_EVENTS: Final = 1_000
@@ -124,6 +126,7 @@ class Condition(msgspec.Struct, frozen=True):
 
     query: Query
     bound: int
+    seen: tuple[int, ...] = ()
 
 
 class BoundaryRead(msgspec.Struct, frozen=True):
@@ -327,6 +330,14 @@ def _check(event: NewEvent) -> None:
         for tag in event.tags:
             if not (_is_text(tag) and 0 < len(tag.encode()) <= _LONGEST_NAME):
                 raise InvalidInput(f"tag {tag!r} of a {event.type!r}: 1 to {_LONGEST_NAME} bytes of UTF-8 without NUL")
+
+
+def refuse_repeated_ids(events: Sequence[NewEvent]) -> None:
+    """Raises EventIdConflict when an id is used twice in one append."""
+    ids = [event.event_id for event in events]
+    if len(set(ids)) < len(ids):
+        repeated = next(each for index, each in enumerate(ids) if each in ids[:index])
+        raise EventIdConflict(UUID(bytes=repeated), "it is used twice in this append")
 
 
 def _is_text(text: str) -> bool:

@@ -29,7 +29,7 @@ from eventfold.errors import (
     EventIdConflict,
 )
 from eventfold.ports.clock import Clock, micros_of
-from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition, Expect
+from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition, Expect, refuse_repeated_ids
 from eventfold.ports.failpoint import failpoint
 
 __all__ = ["ConditionalJob", "GroupCommit", "Job", "Outcome"]
@@ -290,8 +290,7 @@ class GroupCommit:
     def _already_stored(self, job: Job) -> Appended | None:
         """The original places when all of the events are known; an error when only some are, or they differ."""
         events = [(append.stream, event) for append in job for event in append.events]
-        if len({event.event_id for _, event in events}) < len(events):
-            raise EventIdConflict(_first_repeated([event for _, event in events]), "it is used twice in this append")
+        refuse_repeated_ids([event for _, event in events])
         known = [self._execute(self._by_event_id, (event.event_id,)).fetchone() for _, event in events]
         if not any(known):
             return None
@@ -365,8 +364,3 @@ def _rows(append: Append, version: int, recorded_at: int) -> list[tuple[Any, ...
 
 def _as_bytes(data: str | bytes | None) -> bytes | None:
     return data.encode() if isinstance(data, str) else data
-
-
-def _first_repeated(events: Sequence[NewEvent]) -> UUID:
-    ids = [event.event_id for event in events]
-    return UUID(bytes=next(each for index, each in enumerate(ids) if each in ids[:index]))
