@@ -117,24 +117,22 @@ class Serializer:
         """Many at once, at half the cost of each. Raises as `decode` does, for the first that cannot be decoded."""
         quick = self._quick
         try:
-            if max([len(each.data) for each in events], default=0) <= MOST_BYTES:  # type: ignore[arg-type] # None is caught below
-                return [
-                    Recorded(quick[each.type, each.schema_version, each.format](each.data), each)  # type: ignore[arg-type] # as above
-                    for each in events
-                ]
-        except Exception:  # noqa: S110 - whatever it is, it is met again below, by who can explain it
-            pass
-        return [self.decode(each) for each in events]
+            _refuse_too_long([each.data for each in events])
+            return [
+                Recorded(quick[each.type, each.schema_version, each.format](each.data), each)  # type: ignore[arg-type] # None is met below
+                for each in events
+            ]
+        except Exception:  # whatever it is, who can explain it meets it again
+            return [self.decode(each) for each in events]
 
     def events(self, stream: Stream, facts: Sequence[Fact]) -> list[Any]:
         """The events of one stream, without envelopes. Raises as `decode` does."""
         quick = self._quick
         try:
-            if max([len(fact[5]) for fact in facts], default=0) <= MOST_BYTES:  # type: ignore[arg-type] # as above
-                return [quick[name, shape, format](data) for _, _, name, shape, format, data in facts]  # type: ignore[arg-type] # as above
-        except Exception:  # noqa: S110 - as above
-            pass
-        return [self._event(stream, fact) for fact in facts]
+            _refuse_too_long([fact[5] for fact in facts])
+            return [quick[name, shape, format](data) for _, _, name, shape, format, data in facts]  # type: ignore[arg-type] # as above
+        except Exception:  # as above
+            return [self._event(stream, fact) for fact in facts]
 
     def _event(self, stream: Stream, fact: Fact) -> Any:
         try:
@@ -183,6 +181,11 @@ class Serializer:
             )
             for version, (event, raw, position) in enumerate(zip(events, new, appended.positions, strict=True), first)
         )
+
+
+def _refuse_too_long(data: Sequence[bytes | str | None]) -> None:
+    if max(map(len, data), default=0) > MOST_BYTES:  # type: ignore[arg-type] # None raises TypeError, which is meant
+        raise Undecodable(f"more than {MOST_BYTES:,} bytes")
 
 
 def _tags(kind: EventType[Any], event: object) -> tuple[str, ...]:
