@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from eventfold.ports.subscription import PAGE as EVENTS_OF_A_PAGE  # noqa: E402 - as below
 from scripts import acceptance  # noqa: E402 - scripts are no package
 
 PAGE = ROOT / "docs" / "reference" / "guarantees.md"
@@ -87,7 +88,9 @@ GUARANTEES = (
     Guarantee(
         "G-19",
         "Bounded memory",
-        "A subscription holds one page of events, however slow its reader and however long the log.",
+        f"A subscription holds one page of at most {EVENTS_OF_A_PAGE} events, and a projector that catches up a few, "
+        "however slow it is and however long the log. A client holds the appends that have no answer yet, and the "
+        "versions of some ten thousand streams.",
     ),
     Guarantee(
         "G-21",

@@ -11,6 +11,7 @@ from tests.acceptance.world import (
     Noted,
     Place,
     Record,
+    added,
     application,
     positions,
     record,
@@ -18,6 +19,7 @@ from tests.acceptance.world import (
     stored,
     summing,
     sums,
+    sums_t,
     tapes,
 )
 
@@ -84,13 +86,26 @@ async def test_g5_a_raised_version_may_have_other_columns(place: Place) -> None:
 
 
 async def test_g5_the_same_version_does_not_fill_anew(place: Place) -> None:
-    async with place.open(application(summing(version=2))) as running:
+    handled: list[int] = []
+
+    def counting() -> Projector:
+        projector = Projector("sums", tables=[sums_t], version=2)
+
+        @projector.on(Added)
+        def count(recorded: Recorded[Added], view: View) -> None:
+            handled.append(recorded.position)
+            added(recorded, view)
+
+        return projector
+
+    async with place.open(application(counting())) as running:
         await running.execute(tapes, "t", record(Added(3)))
         await running.settled()
     for _ in range(2):
-        async with place.open(application(summing(version=2))) as running:
+        async with place.open(application(counting())) as running:
             await running.settled()
             assert await running.query(sums) == [("t", 3)]
+    assert handled == [1], "the rows are the same after filling them anew"
 
 
 async def test_g5_older_code_does_not_take_over_from_newer(place: Place) -> None:

@@ -13,8 +13,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, inse
 from eventfold import Aggregate, Eventfold, Events, Projector, Query, Recorded, Running, View, upsert
 from eventfold.bootstrap.stores import Stores
 from eventfold.domain.message import NewEvent, StoredEvent, Stream
-from eventfold.ports.event_store import Append, Appended, BoundaryRead, Condition, EventStore, Fact, StreamInfo
-from eventfold.ports.subscription import Batch
+from eventfold.ports.event_store import Append, Appended, Condition, EventStore, SourceOnly
 
 # ------------------------------------------------------------------------- a domain
 
@@ -201,11 +200,12 @@ async def stream(running: Running, id: str) -> list[StoredEvent]:
 # ------------------------------------------------------------ a store with a way in
 
 
-class Interposed:
+class Interposed(SourceOnly):
     """A store that does something of the test's before or after each append. Everything else is the store's own."""
 
     def __init__(self, store: EventStore) -> None:
-        self._store = store
+        super().__init__(store)
+        self._sink = store
         self.before: Callable[[], Any] | None = None
         self.after: Callable[[Appended], Any] | None = None
         self.appends = 0
@@ -214,38 +214,13 @@ class Interposed:
         self.appends += 1
         if self.before is not None and (pending := self.before()) is not None:
             await pending
-        appended = await self._store.append(*appends, condition=condition)
+        appended = await self._sink.append(*appends, condition=condition)
         if self.after is not None and (pending := self.after(appended)) is not None:
             await pending
         return appended
 
-    def read(
-        self, stream: Stream, *, after: int = 0, limit: int | None = None, backwards: bool = False
-    ) -> AsyncIterator[StoredEvent]:
-        return self._store.read(stream, after=after, limit=limit, backwards=backwards)
-
-    def load(self, stream: Stream, *, after: int = 0, upto: int | None = None) -> AsyncIterator[Sequence[Fact]]:
-        return self._store.load(stream, after=after, upto=upto)
-
-    def read_all(
-        self, query: Query, *, after: int = 0, upto: int | None = None, limit: int | None = None
-    ) -> AsyncIterator[StoredEvent]:
-        return self._store.read_all(query, after=after, upto=upto, limit=limit)
-
-    async def head(self, query: Query = Query.all()) -> int:  # noqa: B008 - a constant
-        return await self._store.head(query)
-
-    async def read_boundary(self, query: Query) -> BoundaryRead:
-        return await self._store.read_boundary(query)
-
-    def streams(self, category: str | None = None, *, limit: int | None = None) -> AsyncIterator[StreamInfo]:
-        return self._store.streams(category, limit=limit)
-
-    def subscribe(self, query: Query, *, after: int) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
-        return self._store.subscribe(query, after=after)
-
     async def close(self) -> None:
-        await self._store.close()
+        await self._sink.close()
 
 
 def interposed(running: Running) -> Interposed:

@@ -3,20 +3,16 @@
 import asyncio
 import stat
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 
-from eventfold.adapters.sqlite import SqliteEventStore, open_sqlite
 from eventfold.adapters.sqlite import backup as backups
 from eventfold.adapters.sqlite.backup import backup_sqlite
 from eventfold.adapters.sqlite.migrate import found_version
-from eventfold.adapters.sqlite.read_model import SqliteReadModel
-from eventfold.adapters.system import ManualClock, uuid7
+from eventfold.adapters.system import uuid7
 from eventfold.bootstrap.stores import backup
 from eventfold.domain.message import NewEvent, Stream
 from eventfold.domain.query import Query
@@ -31,18 +27,9 @@ from eventfold.errors import (
 )
 from eventfold.ports.checkpoint_store import Move
 from eventfold.ports.event_store import Append
+from tests.integration.opening import opened
 
 ANN = Stream("account", "ann")
-
-
-@asynccontextmanager
-async def opened(path: Path, **options: Any) -> AsyncIterator[tuple[SqliteEventStore, SqliteReadModel]]:
-    store, rows = await open_sqlite(str(path), clock=ManualClock(), **options)
-    try:
-        yield store, rows
-    finally:
-        await store.close()
-        await rows.close()
 
 
 def append(count: int = 1, size: int = 20) -> Append:

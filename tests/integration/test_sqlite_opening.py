@@ -7,18 +7,15 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 
-from eventfold.adapters.sqlite import SqliteEventStore, open_sqlite
 from eventfold.adapters.sqlite.migrate import latest_version
-from eventfold.adapters.sqlite.read_model import SqliteReadModel
-from eventfold.adapters.system import ManualClock, uuid7
+from eventfold.adapters.system import uuid7
 from eventfold.domain.message import NewEvent, Stream
 from eventfold.domain.query import Query
 from eventfold.errors import (
@@ -30,18 +27,9 @@ from eventfold.errors import (
     StoreUnavailable,
 )
 from eventfold.ports.event_store import Append
+from tests.integration.opening import opened
 
 ANN = Stream("account", "ann")
-
-
-@asynccontextmanager
-async def opened(path: Path, **options: Any) -> AsyncIterator[tuple[SqliteEventStore, SqliteReadModel]]:
-    store, rows = await open_sqlite(str(path), clock=ManualClock(), **options)
-    try:
-        yield store, rows
-    finally:
-        await store.close()
-        await rows.close()
 
 
 def event(**fields: Any) -> NewEvent:

@@ -9,18 +9,16 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, select
 
 from eventfold import Eventfold, Events, Projector, Recorded, View
-from eventfold.adapters.sqlite import SqliteEventStore, open_sqlite
+from eventfold.adapters.sqlite import open_sqlite
 from eventfold.adapters.sqlite.filesystem import file_system_of, refuse_network
 from eventfold.adapters.sqlite.group import GroupCommit, Job, Outcome
 from eventfold.adapters.sqlite.lock import FREE, FileLock, lock_holder
@@ -33,19 +31,11 @@ from eventfold.errors import Fenced, StoreBusy, StoreUnavailable, UnsupportedByS
 from eventfold.ports.checkpoint_store import Move
 from eventfold.ports.event_store import Append
 from tests.integration.children import children
+from tests.integration.contending import contend
+from tests.integration.opening import opened
 
 ANN = Stream("account", "ann")
 GENEROUS = 20.0
-
-
-@asynccontextmanager
-async def opened(path: Path, **options: Any) -> AsyncIterator[tuple[SqliteEventStore, SqliteReadModel]]:
-    store, rows = await open_sqlite(str(path), clock=ManualClock(), **options)
-    try:
-        yield store, rows
-    finally:
-        await store.close()
-        await rows.close()
 
 
 def append(stream: Stream = ANN, count: int = 1) -> Append:
@@ -54,66 +44,9 @@ def append(stream: Stream = ANN, count: int = 1) -> Append:
 
 # ----------------------------------------------------------------------------- fairness
 
-BUSY_PROCESS = """
-async def main():
-    number, tasks, seconds = arguments[0], int(arguments[1]), float(arguments[2])
-    store, rows = await open_sqlite(path, clock=system_clock, busy=30.0)
-    say("ready")
-    await told()
-    until = time.monotonic() + seconds
-    done, worst = 0, 0.0
-
-    async def work(task):
-        nonlocal done, worst
-        own, shared = Stream("own", f"{number}-{task}"), Stream("shared", "one")
-        version = 0
-        while (began := time.monotonic()) < until:
-            await store.append(Append(own, append(own).events, version))
-            version += 1
-            done += 1
-            if done % 16 == 0:
-                await store.append(append(shared))
-                done += 1
-            worst = max(worst, time.monotonic() - began)
-
-    async with asyncio.TaskGroup() as group:
-        for task in range(tasks):
-            group.create_task(work(task))
-    say(json.dumps([done, worst]))
-    await store.close()
-    await rows.close()
-"""
-
-
-async def contend(path: Path, processes: int, tasks: int, seconds: float) -> list[int]:
-    """How much each has appended; what is stored is held against it."""
-    import json
-
-    async with children(BUSY_PROCESS, *((path, number, tasks, seconds) for number in range(processes))) as started:
-        for child in started:
-            child.tell()
-        counts = [json.loads(await child.ended())[0] for child in started]
-    async with opened(path) as (store, _):
-        seen: dict[Stream, int] = {}
-        position = 0
-        async for event in store.read_all(Query.all()):
-            assert event.position == position + 1
-            assert event.version == seen.get(event.stream, 0) + 1
-            position, seen[event.stream] = event.position, event.version
-        assert position == sum(counts)
-        if tasks > 1:
-            assert len(seen) == processes * tasks + 1
-    return counts
-
-
-@pytest.mark.slow
-async def test_t06_fm30_fm31_four_processes_of_sixteen_tasks_share_a_file_fairly(tmp_path: Path) -> None:
-    counts = await contend(tmp_path / "e.db", processes=4, tasks=16, seconds=8.0)
-    assert min(counts) / max(counts) >= 0.5, counts
-
 
 async def test_fm31_a_lone_task_that_commits_on_the_loop_lets_others_in(tmp_path: Path) -> None:
-    counts = await contend(tmp_path / "e.db", processes=3, tasks=1, seconds=2.0)
+    counts = [done for done, _ in await contend(tmp_path / "e.db", processes=3, tasks=1, seconds=2.0)]
     assert min(counts) / max(counts) >= 0.3, counts
 
 

@@ -3,36 +3,26 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
 
 from eventfold.adapters.sqlite import SqliteEventStore, open_sqlite
-from eventfold.adapters.sqlite.read_model import SqliteReadModel
 from eventfold.adapters.sqlite.wal import WalWatch, wal_readers, wal_size
 from eventfold.adapters.system import ManualClock, uuid7
 from eventfold.domain.message import NewEvent, Stream
 from eventfold.domain.query import Query
 from eventfold.errors import StoreClosed
 from eventfold.ports.event_store import Append
+from tests.integration import opening
 from tests.integration.children import children
 
 DEADLINE = 30.0
 LIMIT = 1024 * 1024
-
-
-@asynccontextmanager
-async def opened(path: Path, **options: Any) -> AsyncIterator[tuple[SqliteEventStore, SqliteReadModel]]:
-    store, rows = await open_sqlite(str(path), clock=ManualClock(), synchronous="normal", **options)
-    try:
-        yield store, rows
-    finally:
-        await store.close()
-        await rows.close()
+opened = partial(opening.opened, synchronous="normal")
 
 
 def append(count: int, size: int = 200) -> Append:

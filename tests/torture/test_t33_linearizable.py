@@ -29,7 +29,7 @@ from eventfold.ports.event_store import ANY, Append, EventStore
 from tests.acceptance.world import new_event
 from tests.torture.workload import FULL, SEED, report
 
-HISTORIES, OPERATIONS = (200, 500) if FULL else (15, 300)
+HISTORIES, OPERATIONS = (200 if FULL else 20), 500
 CLIENTS = 6
 STREAM = Stream("tape", "one")
 

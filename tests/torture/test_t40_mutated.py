@@ -29,8 +29,8 @@ from eventfold.ports.codec import Undecodable
 from eventfold.processing.view import View
 from tests.torture.workload import FULL, SEED, in_memory, report, url
 
-PAYLOADS = 1_000_000 if FULL else 60_000
-READS = 20_000 if FULL else 1_200
+PAYLOADS = 1_000_000 if FULL else 100_000
+READS = 100_000 if FULL else 1_200
 
 
 @dataclass(frozen=True)

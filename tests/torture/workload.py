@@ -40,7 +40,10 @@ from tests.torture import mutants
 
 FULL = os.environ.get("EVENTFOLD_TORTURE") == "full"
 SEED = int(os.environ.get("EVENTFOLD_SEED") or (Random().randrange(10**9) if FULL else 1871))
-"""Printed with every result; EVENTFOLD_SEED repeats it. The suite has one of its own, long runs draw theirs."""
+"""
+Of every torture test, and printed with its result; EVENTFOLD_SEED repeats it. Without that variable `make test` takes
+always the same one, so that a red run is red again, and long runs draw theirs.
+"""
 PROJECTORS = ("sums", "seen")
 TAPES = [Stream("tape", f"t{n}") for n in range(12)]
 PATIENCE = 30.0

@@ -12,6 +12,7 @@ from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.system import ManualClock, system_clock, uuid7
 from eventfold.bootstrap.running import Running, RunningInTest
 from eventfold.bootstrap.stores import Stores, open_stores
+from eventfold.bootstrap.watchdog import watch_the_loop
 from eventfold.commands.boundary import BoundaryManager
 from eventfold.commands.manager import ATTEMPTS, WARM, CommandManager, OnRecorded
 from eventfold.domain.aggregate import Aggregate
@@ -90,7 +91,7 @@ class Eventfold:
         The application on a store, for this block.
 
         Args:
-            url: `memory:` or `sqlite:///path`, with options.
+            url: `memory:`, `sqlite:///path` or `postgresql://user@host/database`, with options.
             run: start the processors: all, none (a web worker), or those of these names.
             migrate: make or update the store's tables.
 
@@ -176,6 +177,7 @@ class Eventfold:
 async def _supervised(projections: Iterable[Projection]) -> None:
     """Not around the user's block: a task group would wrap the user's exceptions into a group."""
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch_the_loop(), name="eventfold watchdog")
         for projection in projections:
             tasks.create_task(projection.run(), name=f"projector {projection.name}")
 

@@ -41,6 +41,19 @@ def test_a11_other_events_fail_and_both_are_shown() -> None:
         given(books).when(Buy(1)).then(Returned(1))
 
 
+def test_a11_the_same_events_in_another_order_fail() -> None:
+    def decide(command: None, n: int) -> list[Bought | Returned]:
+        return [Bought(1), Returned(2)]
+
+    def evolve(n: int, event: Bought | Returned) -> int:
+        return n
+
+    both = Aggregate("both", initial=0, decide=decide, evolve=evolve)
+    given(both).when(None).then(Bought(1), Returned(2))
+    with fails(r"expected events\n  Returned\(copies=2\)\n  Bought"):
+        given(both).when(None).then(Returned(2), Bought(1))
+
+
 def test_a11_a_wrong_state_fails() -> None:
     with fails(r"expected state Book\(left=9\), but it is Book\(left=7\)"):
         given(books, Bought(3)).then_state(Book(9))
