@@ -13,6 +13,7 @@ from eventfold.adapters.sqlite.connection import Connection, speaking_our_errors
 from eventfold.adapters.sqlite.group import ConditionalJob
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.queries import boundary, restricted
+from eventfold.adapters.sqlite.type_index import asks_by_type, has_type_index, make_type_index
 from eventfold.adapters.sqlite.writer import Writer
 from eventfold.domain.message import StoredEvent, Stream
 from eventfold.domain.query import Query
@@ -73,6 +74,7 @@ class SqliteEventStore:
         self._path = path
         self._bell = writer.bell
         self._listening = listening
+        self._has_type_index = False
         self._read, self._read_backwards, self._load, self._head_of_log, self._streams = map(
             names.fill, (READ, READ_BACKWARDS, LOAD, HEAD_OF_LOG, STREAMS)
         )
@@ -156,8 +158,19 @@ class SqliteEventStore:
 
     async def read_boundary(self, query: Query) -> BoundaryRead:
         checked_boundary(query)
+        if not self._has_type_index and asks_by_type(query):
+            await self._make_type_index()
         bound = self._head()  # first: what is at or below it never changes, and what comes later is a conflict
         return BoundaryRead(self._read_boundary(query, bound), Condition(query, bound))
+
+    async def _make_type_index(self) -> None:
+        with speaking_our_errors(self._path):
+            there = has_type_index(self._reader, self._names)
+        if not there:
+            async with self._writer.turn() as connection:
+                with speaking_our_errors(self._path):
+                    await self._writer.work(lambda: make_type_index(connection, self._names), _UNENDING)
+        self._has_type_index = True
 
     async def _read_boundary(self, query: Query, bound: int) -> AsyncIterator[StoredEvent]:
         after = 0

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
-import msgspec
 
 from eventfold.adapters.sqlite.connection import Connection, Synchronous
 from eventfold.adapters.sqlite.filesystem import file_system_of, mount_table, refuse_network
@@ -20,8 +19,9 @@ from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.survey import looking
 from eventfold.adapters.sqlite.wal import WAL_LIMIT, wal_readers, wal_size
 from eventfold.errors import StoreNotMigrated, StoreUnavailable, UnsupportedByStore
+from eventfold.ports.inspection import Examination, Finding
 
-__all__ = ["ACKNOWLEDGED", "Examination", "Finding", "examine"]
+__all__ = ["ACKNOWLEDGED", "examine"]
 
 ACKNOWLEDGED: Final[Mapping[Synchronous, str]] = {
     "full": "an acknowledged event is on the disk: it survives kill -9, a crash of the system and a power cut, "
@@ -30,20 +30,6 @@ ACKNOWLEDGED: Final[Mapping[Synchronous, str]] = {
     "whole appends, never torn ones",
 }
 _ALL_IS_WELL: Final = "ok"
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """What is wrong, and the command that mends it."""
-
-    what: str
-    command: str
-
-
-class Examination(msgspec.Struct, frozen=True):
-    """Facts by name, in the order in which they are read; findings, none in a healthy store."""
-
-    facts: Mapping[str, object]
-    findings: Sequence[Finding]
 
 
 def examine(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from eventfold.domain.message import Stream
 from eventfold.errors import InvalidInput
 
 __all__ = ["Names"]
@@ -16,6 +17,7 @@ _OURS: Final = (
     "events",
     "events_category",
     "events_json",
+    "events_type",
     "event_tags",
     "stream_marks",
     "store",
@@ -55,6 +57,23 @@ class Names:
 
     def fill(self, statement: str) -> str:
         return statement.format_map(self._quoted)
+
+    def view_of(self, category: str) -> tuple[str, str]:
+        """
+        The name of the view of one category's events, `book_events` of `book`, and the statement that makes it.
+
+        Raises:
+            InvalidStreamName: no stream may have such a category, whatever a file says.
+            InvalidInput: SQLite keeps the name for itself.
+        """
+        category, _ = Stream.of(category, "any")  # no quotation mark of either kind gets past this
+        name = f"{self.prefix}{category}_events"
+        if name.lower().startswith(_SQLITES_OWN):
+            raise InvalidInput(
+                f"category {category!r}: SQLite keeps {_SQLITES_OWN} for itself; give the store a ?prefix="
+            )
+        view = f"CREATE VIEW \"{name}\" AS SELECT * FROM {{events_json}} WHERE category = '{category}'"  # noqa: S608 - as said
+        return name, self.fill(view)
 
     def is_ours(self, table: str) -> bool:
         """Or SQLite's; it does not tell upper from lower case in names."""

@@ -36,14 +36,25 @@ def _alternative(alternative: Alternative) -> tuple[str, tuple[str, ...]]:
 
 def boundary(query: Query, after: int, upto: int) -> tuple[str, tuple[str | int, ...]]:
     """
-    The same for positions above `after` and up to `upto`, by way of the tags where every alternative has one.
+    The same for positions above `after` and up to `upto`, by way of tags or types where every alternative has some.
 
-    A boundary is a handful of events in a long log: the index of tags finds them, walking along the log does not.
+    A boundary is a handful of events in a long log: an index finds them, walking along the log does not.
     """
     condition, values = restricted(query)
-    tags = [min(each.tags, default="") for each in query.alternatives]
-    if not all(each.tags for each in query.alternatives):
+    alternatives = query.alternatives
+    alone = len(alternatives) == 1 and not alternatives[0].tags  # SQLite finds its index by itself, in order
+    if alone or not all(each.tags or each.types for each in alternatives):
         return f"position > ? AND position <= ? AND {condition}", (after, upto, *values)
-    one = "SELECT position FROM {event_tags} WHERE tag = ? AND position > ? AND position <= ?"
-    found = " UNION ".join([one] * len(tags))
-    return f"position IN ({found}) AND {condition}", (*(each for tag in tags for each in (tag, after, upto)), *values)
+    ways = [_way(each, after, upto) for each in alternatives]
+    found = " UNION ".join(sql for sql, _ in ways)
+    return f"position IN ({found}) AND {condition}", (*(value for _, given in ways for value in given), *values)
+
+
+def _way(alternative: Alternative, after: int, upto: int) -> tuple[str, tuple[str | int, ...]]:
+    """To positions of which some may not fit, by one index: a tag is rarer than a type."""
+    if alternative.tags:
+        sql, keys = "SELECT position FROM {event_tags} WHERE tag = ?", [min(alternative.tags)]
+    else:
+        keys = sorted(map(str, alternative.types))
+        sql = f"SELECT position FROM {{events}} WHERE type IN ({', '.join('?' * len(keys))})"  # noqa: S608 - fixed words
+    return f"{sql} AND position > ? AND position <= ?", (*keys, after, upto)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-
-import msgspec
 
 from eventfold.adapters.sqlite.connection import Connection, open_reader, open_writer, speaking_our_errors
 from eventfold.adapters.sqlite.migrate import found_version, latest_version
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.wal import wal_size
 from eventfold.errors import StoreNotMigrated
+from eventfold.ports.inspection import Statistics
 
-__all__ = ["Statistics", "looking", "position_of", "schema_version", "statistics"]
+__all__ = ["looking", "position_of", "schema_version", "statistics"]
 
 EVENTS: Final = """
 SELECT count(*), coalesce(min(position), 0), coalesce(max(position), 0), min(recorded_at), max(recorded_at)
@@ -28,32 +27,6 @@ SELECT category, count(DISTINCT id), count(*) FROM {events} GROUP BY category OR
 TYPES: Final = "SELECT type, count(*) FROM {events} GROUP BY type ORDER BY count(*) DESC, type"
 TAGS: Final = "SELECT count(DISTINCT tag) FROM {event_tags}"
 POSITION_OF: Final = "SELECT position FROM {events} WHERE event_id = ?"
-
-
-class Statistics(msgspec.Struct, frozen=True):
-    """
-    What a store holds, of one moment.
-
-    Args:
-        categories: streams and events of each.
-        types: events of each.
-        tags: how many different ones.
-        first_position, last_position: 0 in an empty store.
-        first_recorded_at, last_recorded_at: microseconds since 1970.
-        size, wal_size: bytes of the file, and of the log that is still beside it.
-    """
-
-    events: int
-    streams: int
-    categories: Mapping[str, tuple[int, int]]
-    types: Mapping[str, int]
-    tags: int
-    first_position: int
-    last_position: int
-    first_recorded_at: int | None
-    last_recorded_at: int | None
-    size: int
-    wal_size: int
 
 
 @contextmanager
