@@ -1,0 +1,158 @@
+"""Rows in the store's database, written together with the checkpoint of the processor they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from asyncpg.exceptions import ReadOnlySQLTransactionError
+
+from eventfold.adapters.postgres.connection import Connection, Connections
+from eventfold.adapters.postgres.names import Names
+from eventfold.adapters.postgres.processors import PostgresProcessors
+from eventfold.adapters.postgres.row_transaction import OpenTransaction
+from eventfold.adapters.postgres.session import session
+from eventfold.adapters.postgres.tables import make_tables, replace_tables
+from eventfold.adapters.postgres.transient import again_if_transient
+from eventfold.adapters.sql import Statements, postgres_dialect
+from eventfold.domain.message import to_micros
+from eventfold.errors import InvalidInput, UnsupportedStatement
+from eventfold.ports.checkpoint_store import Checkpoint
+from eventfold.ports.clock import Clock
+from eventfold.ports.read_model import Bound, Params, RowTransaction
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+    from sqlalchemy.sql.selectable import SelectBase
+
+    from eventfold.ports.read_model import Writing
+
+__all__ = ["PostgresReadModel"]
+
+ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock('{processors}'::regclass::oid::int, 0)"
+RECORDED_VERSION: Final = "SELECT code_version FROM {processors} WHERE name = $1 FOR UPDATE"
+RECORD_VERSION: Final = """
+INSERT INTO {processors} AS p (name, kind, code_version, updated_at) VALUES ($1, 'projector', $2, $3)
+ON CONFLICT (name) DO UPDATE
+SET code_version = excluded.code_version, last_error = NULL, updated_at = excluded.updated_at
+"""
+NOTE_ERROR: Final = "UPDATE {processors} SET last_error = $1, updated_at = $2 WHERE name = $3"
+OURS_LAST: Final = "SELECT set_config('search_path', current_setting('search_path') || ', {schema}', true)"
+_ONLY_READS: Final = "one statement that only reads, please: SELECT … (events are never changed by SQL)"
+_THE_SERVERS_OWN: Final = "pg_"
+_NO_PARAMS: Final[Params] = {}
+
+
+class PostgresReadModel(PostgresProcessors):
+    """
+    Tables beside the log, each where the connection's `search_path` leads, or in the schema that the table names.
+
+    Several processors write at the same time, each in a transaction of its own connection.
+    """
+
+    def __init__(self, connections: Connections, names: Names, clock: Clock) -> None:
+        super().__init__(connections, names, clock)
+        self._names = names
+        self._statements = Statements(postgres_dialect())
+        self._theirs: set[str] = set()  # tables that have been found to be none of ours
+        self._dialect = postgres_dialect()
+
+    # ---------------------------------------------------------------------- set-up
+
+    async def prepare(self, processor: str, *, version: int, tables: Sequence[Table]) -> Checkpoint:
+        for table in tables:
+            self._refuse_our_own(table.name)
+            if table.schema == self._names.schema:
+                raise InvalidInput(f"{table.fullname!r}: the schema is Eventfold's own; name another, or none")
+        making = make_tables(tables, self._dialect)
+        replacing = replace_tables(tables, self._dialect)
+
+        async def work(connection: Connection) -> Checkpoint:
+            await connection.execute(self._names.fill(ONE_AT_A_TIME))
+            recorded = await connection.fetchval(self._names.fill(RECORDED_VERSION), processor)
+            if recorded is not None and recorded > version:
+                raise InvalidInput(
+                    f"projector {processor!r} is version {version} here, but version {recorded} has filled its tables; "
+                    "deploy the newer code, or raise version= above it to fill them anew"
+                )
+            if recorded is not None and recorded < version:
+                await replacing(connection)  # before the checkpoint: a copy that writes holds both in this order
+                await self.reset_within(connection, processor)
+            await making(connection)
+            now = to_micros(self._clock.now())
+            await connection.execute(self._names.fill(RECORD_VERSION), processor, version, now)
+            return await self.checkpoint_within(connection, processor)
+
+        return await again_if_transient(self._connections, work, for_user=True)
+
+    def _refuse_our_own(self, table: str) -> None:
+        if self._names.is_ours(table.lower()):  # also what differs in case alone: the same code runs on SQLite
+            raise InvalidInput(f"{table!r} is a table of Eventfold, which no projector writes; choose another name")
+        if table.lower().startswith(_THE_SERVERS_OWN):
+            raise InvalidInput(f"{table!r}: Postgres keeps {_THE_SERVERS_OWN} for itself; choose another name")
+
+    async def note_error(self, processor: str, error: str | None) -> None:
+        told = None if error is None else error.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+        async with session(self._connections) as connection:
+            await connection.execute(self._names.fill(NOTE_ERROR), told, to_micros(self._clock.now()), processor)
+
+    # --------------------------------------------------------------------- writing
+
+    def bind(self, statement: Writing, row: Params | None) -> Bound:
+        values = row or _NO_PARAMS
+        compiled = self._statements.find(statement, values)
+        if compiled.table not in self._theirs:
+            if not compiled.table:
+                raise UnsupportedStatement("write() takes insert, update, delete; read with await view.fetch(select)")
+            self._refuse_our_own(compiled.table)
+            self._theirs.add(compiled.table)
+        return compiled, compiled.bind(values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[RowTransaction]:
+        self._connections.refuse_if_unusable()
+        transaction = OpenTransaction(self._connections, self, self.prepared)
+        try:
+            yield transaction
+        finally:
+            await transaction.end()
+
+    # --------------------------------------------------------------------- reading
+
+    async def query(self, select: SelectBase, params: Params | None = None) -> list[tuple[Any, ...]]:
+        sql, values, make = self.prepared(select, params)
+        async with session(self._connections, for_user=True) as connection:
+            rows = await connection.fetch(sql, *values)
+        return [make(row) for row in rows]
+
+    def prepared(
+        self, select: SelectBase, params: Params | None
+    ) -> tuple[str, tuple[Any, ...], Callable[[Sequence[Any]], tuple[Any, ...]]]:
+        values = params or _NO_PARAMS
+        compiled = self._statements.find(select, values)  # type: ignore[arg-type] # anything else is refused there
+        if compiled.table or compiled.row is None:
+            raise UnsupportedStatement("a query takes a select; rows are written by projectors, with view.write()")
+        return compiled.sql, compiled.bind(values), compiled.row
+
+    async def query_text(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """
+        As promised. `events` and the other tables of the store need no schema before their names, unless the
+        application has tables of that name.
+        """
+        async with (
+            self._connections.use(for_user=True) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.fetchval(self._names.fill(OURS_LAST))  # and from here no statement can make it writable
+            try:
+                statement = await connection.prepare(sql)
+                columns = tuple(str(each.name) for each in statement.get_attributes())
+                if not columns:
+                    raise InvalidInput(_ONLY_READS)
+                return columns, [tuple(row) for row in await statement.fetch()]
+            except ReadOnlySQLTransactionError as error:
+                raise InvalidInput(f"{_ONLY_READS}: {error}") from error
+
+    async def close(self) -> None:
+        await self._connections.close()
