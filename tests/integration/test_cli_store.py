@@ -29,6 +29,7 @@ COMMANDS = [
     ["doctor"],
     ["doctor", "--deep"],
     ["store", "status"],
+    ["store", "views"],
     ["store", "backup", "copy.db"],
 ]
 

@@ -1,19 +1,17 @@
-"""A store seen by its URL, without an application: numbers, health, schema. Of files only; memory has none."""
+"""A store seen by its URL, without an application: numbers, health, schema. Memory has none."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 from uuid import UUID
 
-from eventfold.bootstrap.stores import open_stores, sqlite_file
+from eventfold.bootstrap.stores import driver_is_there, open_stores
+from eventfold.bootstrap.urls import PostgresAddress, is_postgres, postgres_address, redacted, sqlite_file
 from eventfold.ports.clock import Clock
+from eventfold.ports.inspection import CategoryView, Examination, Statistics
 
-if TYPE_CHECKING:
-    from eventfold.adapters.sqlite.examine import Examination
-    from eventfold.adapters.sqlite.survey import Statistics
-
-__all__ = ["examination", "migrate", "position_of", "schema_version", "statistics"]
+__all__ = ["category_views", "examination", "migrate", "position_of", "schema_version", "statistics"]
 
 
 async def statistics(url: str) -> Statistics:
@@ -23,27 +21,43 @@ async def statistics(url: str) -> Statistics:
     Raises:
         InvalidStoreUrl, UnsupportedByStore, StoreError.
     """
-    from eventfold.adapters.sqlite.survey import statistics as survey
+    if is_postgres(url):
+        address = _server(url)
+        from eventfold.adapters.postgres import survey
+
+        return await survey.statistics(address.dsn, schema=address.options.schema, direct=address.options.direct)
+    from eventfold.adapters.sqlite.survey import statistics as of_file
 
     path, options = sqlite_file(url)
-    return await asyncio.to_thread(survey, path, prefix=options.prefix, busy=options.busy.total_seconds())
+    return await asyncio.to_thread(of_file, path, prefix=options.prefix, busy=options.busy.total_seconds())
 
 
 async def position_of(url: str, event_id: UUID) -> int | None:
     """Where the event with this id is; None when it is not in the store. Raises as `statistics` does."""
-    from eventfold.adapters.sqlite.survey import position_of as find
+    if is_postgres(url):
+        address = _server(url)
+        from eventfold.adapters.postgres import survey
 
-    path, options = sqlite_file(url)
-    busy = options.busy.total_seconds()
-    return await asyncio.to_thread(find, path, event_id.bytes, prefix=options.prefix, busy=busy)
+        options = address.options
+        return await survey.position_of(address.dsn, event_id, schema=options.schema, direct=options.direct)
+    from eventfold.adapters.sqlite.survey import position_of as in_file
+
+    path, opened = sqlite_file(url)
+    busy = opened.busy.total_seconds()
+    return await asyncio.to_thread(in_file, path, event_id.bytes, prefix=opened.prefix, busy=busy)
 
 
 async def schema_version(url: str) -> tuple[int, int]:
     """Found, and needed by this release. Raises as `statistics` does."""
-    from eventfold.adapters.sqlite.survey import schema_version as look
+    if is_postgres(url):
+        address = _server(url)
+        from eventfold.adapters.postgres import survey
+
+        return await survey.schema_version(address.dsn, schema=address.options.schema, direct=address.options.direct)
+    from eventfold.adapters.sqlite.survey import schema_version as of_file
 
     path, options = sqlite_file(url)
-    return await asyncio.to_thread(look, path, prefix=options.prefix, busy=options.busy.total_seconds())
+    return await asyncio.to_thread(of_file, path, prefix=options.prefix, busy=options.busy.total_seconds())
 
 
 async def migrate(url: str, *, clock: Clock) -> tuple[int, int]:
@@ -65,17 +79,51 @@ async def migrate(url: str, *, clock: Clock) -> tuple[int, int]:
     return before, after
 
 
+async def category_views(url: str, categories: Sequence[str]) -> Sequence[CategoryView]:
+    """
+    Make SQL views `{category}_events` over the log, of all categories it holds if none is named. All or none.
+
+    Raises:
+        InvalidStoreUrl, UnsupportedByStore, StoreError.
+        InvalidInput: a name is no category, or something else has the name of the view.
+    """
+    if is_postgres(url):
+        address = _server(url)
+        from eventfold.adapters.postgres import views
+
+        options = address.options
+        return await views.make_views(address.dsn, categories, schema=options.schema, direct=options.direct)
+    from eventfold.adapters.sqlite.views import make_views
+
+    path, opened = sqlite_file(url)
+    busy = opened.busy.total_seconds()
+    return await asyncio.to_thread(make_views, path, categories, prefix=opened.prefix, busy=busy)
+
+
 async def examination(url: str, *, deep: bool = False) -> Examination:
-    """Facts and findings about the store's file. Raises as `statistics` does."""
+    """Facts and findings about the store's file, or its server. Raises as `statistics` does."""
+    if is_postgres(url):
+        address = _server(url)
+        from eventfold.adapters.postgres.examine import examine as look_at
+
+        options = address.options
+        return await look_at(address.dsn, url=redacted(url), schema=options.schema, direct=options.direct, deep=deep)
     from eventfold.adapters.sqlite.examine import examine
 
-    path, options = sqlite_file(url)
+    path, opened = sqlite_file(url)
     return await asyncio.to_thread(
         examine,
         path,
         url=url,
-        prefix=options.prefix,
-        busy=options.busy.total_seconds(),
-        synchronous=options.synchronous,
+        prefix=opened.prefix,
+        busy=opened.busy.total_seconds(),
+        synchronous=opened.synchronous,
         deep=deep,
     )
+
+
+def _server(url: str) -> PostgresAddress:
+    """Raises InvalidStoreUrl; UnsupportedByStore without its driver."""
+    address = postgres_address(url)
+    driver_is_there()
+    return address

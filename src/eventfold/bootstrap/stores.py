@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
-from urllib.parse import parse_qsl, unquote
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from eventfold.errors import InvalidInput, InvalidStoreUrl, UnsupportedByStore
+from eventfold.bootstrap.urls import (
+    PostgresAddress,
+    SqliteOptions,
+    memory_options,
+    postgres_address,
+    scheme_of,
+    sqlite_file,
+    unknown_scheme,
+)
+from eventfold.errors import UnsupportedByStore
 from eventfold.ports.clock import Clock
 from eventfold.ports.event_store import EventStore
 from eventfold.ports.read_model import ReadModel
@@ -19,15 +26,9 @@ from eventfold.ports.read_model import ReadModel
 if TYPE_CHECKING:
     from eventfold.adapters.sqlite.backup import Backup
 
-__all__ = ["DEFAULT_URL", "SqliteOptions", "Stores", "backup", "open_stores", "sqlite_file"]
-
-T = TypeVar("T", bound=msgspec.Struct)
+__all__ = ["DEFAULT_URL", "Stores", "backup", "driver_is_there", "open_stores"]
 
 DEFAULT_URL: Final = "sqlite:///eventfold.db"
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_LONGEST: Final = 86_400.0
-_SCHEMES: Final = "memory:, sqlite:///path"
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -37,22 +38,6 @@ class Stores(msgspec.Struct, frozen=True):
     rows: ReadModel
 
 
-class Duration(timedelta):
-    """A length of time with its unit: 200ms, 5s, 2m, 1h."""
-
-
-class MemoryOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """None."""
-
-
-class SqliteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    synchronous: Literal["full", "normal"] = "full"
-    busy: Duration = Duration(seconds=5)
-    writer: Literal["auto", "thread"] = "auto"
-    prefix: str = ""
-    network: Literal["refuse", "allow"] = "refuse"
-
-
 @asynccontextmanager
 async def open_stores(url: str, *, clock: Clock, migrate: bool) -> AsyncGenerator[Stores]:
     """
@@ -60,21 +45,19 @@ async def open_stores(url: str, *, clock: Clock, migrate: bool) -> AsyncGenerato
 
     Raises:
         InvalidStoreUrl: an unknown kind of store, an unknown option, or a value that is none.
+        UnsupportedByStore: its driver is not installed.
         StoreError: it cannot be opened, with the reason.
     """
-    scheme, _, rest = url.partition(":")
-    place, _, query = rest.partition("?")
-    match scheme:
+    match scheme_of(url):
         case "memory":
-            if place:
-                raise InvalidStoreUrl(f"memory:{place}: a store in memory has no name; write memory:")
-            _options(MemoryOptions, query, "memory:")
+            memory_options(url)
             stores = await _open_memory(clock)
         case "sqlite":
-            options = _options(SqliteOptions, query, "sqlite:")
-            stores = await _open_sqlite(_path(place), options, clock, migrate=migrate)
-        case _:
-            raise InvalidStoreUrl(f"{scheme!r} is no kind of store of this release; there are {_SCHEMES}")
+            stores = await _open_sqlite(*sqlite_file(url), clock, migrate=migrate)
+        case "postgresql" | "postgres":
+            stores = await _open_postgres(postgres_address(url), clock, migrate=migrate)
+        case scheme:
+            raise unknown_scheme(scheme)
     try:
         yield stores
     finally:
@@ -96,23 +79,6 @@ async def backup(url: str, to: str) -> Backup:
 
     path, options = sqlite_file(url)
     return await backup_sqlite(path, to, prefix=options.prefix, busy=options.busy.total_seconds())
-
-
-def sqlite_file(url: str) -> tuple[str, SqliteOptions]:
-    """
-    The file behind the URL, and the options it is opened with.
-
-    Raises:
-        InvalidStoreUrl: as `open_stores` does.
-        UnsupportedByStore: the store is no file.
-    """
-    scheme, _, rest = url.partition(":")
-    place, _, query = rest.partition("?")
-    if scheme == "memory":
-        raise UnsupportedByStore("a store in memory ends with its process: no backup, nothing to look at; open a file")
-    if scheme != "sqlite":
-        raise InvalidStoreUrl(f"{scheme!r} is no kind of store of this release; there are {_SCHEMES}")
-    return _path(place), _options(SqliteOptions, query, "sqlite:")
 
 
 async def _open_memory(clock: Clock) -> Stores:
@@ -138,43 +104,33 @@ async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migra
     return Stores(events, rows)
 
 
-def _path(place: str) -> str:
-    if not place.startswith("///") or len(place) == len("///"):
-        raise InvalidStoreUrl(
-            f"sqlite:{place}: name a file after three slashes, sqlite:///app.db; four make the path absolute, sqlite:////data/app.db"
-        )
-    path = unquote(place[len("///") :])
-    if "\0" in path or path.startswith(":memory:"):
-        raise InvalidStoreUrl(f"sqlite:{place}: that is no file; for a store in memory write memory:")
-    return path
-
-
-def _options(kind: type[T], query: str, scheme: str) -> T:
+def driver_is_there() -> None:
+    """Raises UnsupportedByStore when asyncpg is not installed, with the command that installs it."""
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
-    except ValueError as error:
-        raise InvalidStoreUrl(f"{scheme} options {query!r}: write ?name=value&name=value") from error
-    given = dict(pairs)
-    if len(given) < len(pairs):
-        raise InvalidStoreUrl(f"{scheme} options {query!r}: an option is given twice")
-    known = msgspec.structs.fields(kind)
-    unknown = sorted(given.keys() - {field.name for field in known})
-    if unknown:
-        names = ", ".join(field.name for field in known) or "none"
-        raise InvalidStoreUrl(f"{scheme} has no option {unknown[0]!r}; there are: {names}")
-    try:
-        return msgspec.convert(given, kind, strict=False, dec_hook=_decode)
-    except (msgspec.ValidationError, InvalidInput) as error:
-        raise InvalidStoreUrl(f"{scheme} options {query!r}: {error}") from error
+        import_module("asyncpg")
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise UnsupportedByStore(
+            "postgresql: needs the driver asyncpg, which is not installed: pip install 'eventfold[postgres]'"
+        ) from error
 
 
-def _decode(kind: type[Any], value: Any) -> Any:
-    if kind is Duration:
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            raise InvalidInput(f"{value!r} is no duration; write 200ms, 5s, 2m or 1h")
-        seconds = float(match[1]) * _SECONDS[match[2]]
-        if seconds > _LONGEST:
-            raise InvalidInput(f"{value!r} is more than a day")
-        return Duration(seconds=seconds)
-    raise NotImplementedError(kind)  # msgspec's word for "not mine"
+async def _open_postgres(address: PostgresAddress, clock: Clock, *, migrate: bool) -> Stores:
+    driver_is_there()
+    from eventfold.adapters.postgres import open_postgres
+
+    options = address.options
+    events, rows = await open_postgres(
+        address.dsn,
+        clock=clock,
+        migrate=migrate,
+        schema=options.schema,
+        pool=options.pool,
+        lanes=options.lanes,
+        direct=options.direct,
+        poll=options.poll.total_seconds(),
+        notify=options.notify == "on",
+        may_lose=options.synchronous_commit == "any",
+    )
+    return Stores(events, rows)

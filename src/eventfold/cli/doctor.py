@@ -45,6 +45,7 @@ async def doctor(
         store: URL of the store.
     """
     from eventfold.bootstrap.inspection import examination
+    from eventfold.bootstrap.urls import redacted
 
     with looking():
         examined = await examination(store, deep=deep)
@@ -57,7 +58,7 @@ async def doctor(
                 head = await stores.events.head()
                 records = await stores.rows.processors()
             rows = [as_row(each, head) for each in records]
-            findings += _of_processors(records, head, shlex.quote(store))
+            findings += _of_processors(records, head, shlex.quote(redacted(store)))
             facts["head"] = head
     if json:
         told = [{"what": what, "command": command} for what, command in findings]

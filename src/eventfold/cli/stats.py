@@ -40,7 +40,10 @@ async def stats(*, json: AsJson = False, store: StoreUrl = DEFAULT_STORE) -> Non
         print_json(plain | {"categories": categories})
         return
     counts = {"categories": len(found.categories), "types": len(found.types)}
-    print_table([("store", "left"), ("", "right")], (plain | counts).items())
+    told = plain | counts
+    if found.wal_size is None:
+        del told["wal_size"]
+    print_table([("store", "left"), ("", "right")], told.items())
     print_table(
         [("category", "left"), ("streams", "right"), ("events", "right")],
         [(name, streams, many) for name, (streams, many) in found.categories.items()],

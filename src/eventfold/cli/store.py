@@ -1,4 +1,4 @@
-"""`eventfold store`: back it up, bring its tables up to date."""
+"""`eventfold store`: back it up, bring its tables up to date, give SQL a view of each category."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from cyclopts import App
 
 from eventfold.cli.exits import Exit
 from eventfold.cli.options import DEFAULT_STORE, AsJson, StoreUrl, looking
-from eventfold.cli.printing import print_json, visible
+from eventfold.cli.printing import print_json, print_json_array, visible
 
 __all__ = ["store"]
 
@@ -19,10 +19,13 @@ STATUS_EXAMPLES = """Examples:
 MIGRATE_EXAMPLES = """Examples:
   eventfold store migrate
   eventfold store migrate --store sqlite:///flights.db --json"""
+VIEWS_EXAMPLES = """Examples:
+  eventfold store views
+  eventfold store views flight carrier --store sqlite:///flights.db --json"""
 
 store: App = App(
     name="store",
-    help="Back a store up, and bring its tables up to date.",
+    help="Back a store up, bring its tables up to date, give SQL views of it.",
     help_epilogue="""Examples:
   eventfold store status
   eventfold store backup backup.db""",
@@ -92,3 +95,27 @@ async def migrate(*, json: AsJson = False, store: StoreUrl = DEFAULT_STORE) -> N
         print(f"The tables are at schema version {after} already.")
     else:
         print(f"The tables were at schema version {before}, and are at {after} now.")
+
+
+@store.command(help_epilogue=VIEWS_EXAMPLES)
+async def views(*categories: str, json: AsJson = False, store: StoreUrl = DEFAULT_STORE) -> None:
+    """
+    Make SQL views of the log: book_events for the category book. All that are asked for, or none.
+
+    Each shows what the log holds at the time of asking. A view that is there stays.
+
+    Args:
+        categories: those of the store if none is named.
+        json: print a JSON array.
+        store: URL of the store.
+    """
+    from eventfold.bootstrap.inspection import category_views
+
+    with looking():
+        made = await category_views(store, categories)
+    if json:
+        print_json_array({"category": each.category, "view": each.name, "made": each.made} for each in made)
+    elif not made:
+        print("The store has no events yet: name the categories you want views of.")
+    for each in () if json else made:
+        print(visible(f"{each.name}: {'made' if each.made else 'there already'}."))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eventfold import Eventfold
-from eventfold.bootstrap.stores import SqliteOptions, _options
+from eventfold.bootstrap.urls import sqlite_options
 from eventfold.errors import InvalidInput, InvalidStoreUrl, NotAStore, StoreNotMigrated, StoreUnavailable
 
 
@@ -15,9 +15,9 @@ from eventfold.errors import InvalidInput, InvalidStoreUrl, NotAStore, StoreNotM
     ("url", "why"),
     [
         ("", "'' is no kind of store"),
-        ("bookstore.db", "is no kind of store of this release; there are memory:, sqlite:///path"),
+        ("bookstore.db", "is no kind of store of this release; there are memory:, sqlite:///path, postgresql://"),
         ("SQLITE:///x.db", "is no kind of store"),
-        ("postgresql://localhost/x", "'postgresql' is no kind of store of this release"),
+        ("mysql://localhost/x", "'mysql' is no kind of store of this release"),
         ("memory:x", "a store in memory has no name"),
         ("memory://", "a store in memory has no name"),
         ("memory:?busy=5s", "memory: has no option 'busy'; there are: none"),
@@ -86,4 +86,4 @@ async def test_every_option_can_be_given(tmp_path: Path) -> None:
     ],
 )
 def test_durations_carry_their_unit(text: str, length: timedelta) -> None:
-    assert _options(SqliteOptions, f"busy={text}", "sqlite:").busy == length
+    assert sqlite_options(f"busy={text}").busy == length

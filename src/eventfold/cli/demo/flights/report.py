@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from sqlalchemy import Table, select
 
 from eventfold import Running
+from eventfold.bootstrap.urls import redacted
 from eventfold.cli.demo.flights.mean import mean
 from eventfold.cli.demo.flights.progress import Import
 from eventfold.cli.demo.flights.truth import CarrierRow
@@ -104,13 +105,13 @@ def _minutes(mean: float | None) -> str | None:
 
 
 def _next_steps(store: str) -> None:
-    """Three commands that work as they stand; a store in memory is gone by then."""
-    place = store.partition("?")[0].removeprefix("sqlite:///")
-    if place == store:
+    """Three commands that work as they stand, but for a password; a store in memory is gone by then."""
+    kind, _, place = redacted(store).partition("?")[0].partition(":")
+    if kind == "memory":
         print("The store was in memory, so it is gone now; leave out --store to keep a file.")
         return
-    option = f"--store {shlex.quote(store)}"
-    print(f"Database: {visible(unquote(place))}")
+    option = f"--store {shlex.quote(redacted(store))}"
+    print(f"Database: {visible(unquote(place.removeprefix('///') if kind == 'sqlite' else place.removeprefix('//')))}")
     again = this_program()
     print("Try next:")
     print(f"  {again} stream flight-2013-01-01-UA-1545-EWR {option}")

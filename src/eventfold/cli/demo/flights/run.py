@@ -12,6 +12,7 @@ from time import perf_counter
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from eventfold import Running
+from eventfold.bootstrap.urls import redacted
 from eventfold.cli.demo.flights import data as table
 from eventfold.cli.demo.flights.progress import ID, Import, StartImport
 from eventfold.cli.demo.flights.report import show, show_json
@@ -43,7 +44,7 @@ async def run(*, months: int, data: Path | None, store: str, json: bool) -> None
         first = next(orders)  # a file that cannot be read starts no import
         done = (await running.execute(imports, ID, StartImport(months, fingerprint))).state
         if done.completed:
-            print(f"{visible(store)} holds the complete import; here are its tables.", file=sys.stderr)
+            print(f"{visible(redacted(store))} holds the complete import; here are its tables.", file=sys.stderr)
         else:
             with _progress(months, done) as watch:
                 done = await tell(running, chain([first], orders), watch)
