@@ -17,6 +17,7 @@ from uuid import uuid4
 import msgspec
 
 from eventfold.adapters.codecs.json import JsonCodec
+from eventfold.adapters.postgres import migrate as postgres_migrate
 from eventfold.adapters.sqlite import migrate
 from eventfold.adapters.sqlite.connection import translated
 from eventfold.adapters.sqlite.group import GroupCommit
@@ -185,8 +186,38 @@ def names_are_imported(patch: Patch) -> None:
     patch(Serializer, "_explained", looked_for)
 
 
+def in_the_database(patch: Patch, old: str, new: str) -> None:
+    """The functions of the Postgres store say `new` where they mean `old`."""
+    scripts = postgres_migrate._migrations()
+    assert any(old in text for text in scripts.values()), f"{old} has gone from the migrations"
+    changed = {number: text.replace(old, new) for number, text in scripts.items()}
+    patch(postgres_migrate, "_migrations", lambda: changed)
+
+
+def epoch_without_locks(patch: Patch) -> None:
+    """Readers do not look at who is appending."""
+    in_the_database(patch, "least(coalesce(distance, 0), 0)", "0")
+
+
+def epoch_once_for_a_session(patch: Patch) -> None:
+    """That the lock is held is remembered beyond the transaction."""
+    in_the_database(patch, "set_config('{entered}', '1', true)", "set_config('{entered}', '1', false)")
+
+
+def epoch_too_high(patch: Patch) -> None:
+    """An appender's lock carries too high a value, as if it had been read while a position was being logged."""
+    reading = "coalesce(pg_sequence_last_value('{events_position_seq}'), 0)"
+    in_the_database(patch, f"{reading}::bit(32)::int", f"({reading} + 2)::bit(32)::int")
+
+
+def epoch_does_not_wrap(patch: Patch) -> None:
+    """The 32 bits of the lock are read as a whole number."""
+    in_the_database(patch, "(objid::bigint - reached) << 32 >> 32", "objid::bigint - (reached & 4294967295)")
+
+
 T01, T04, T05, T08 = "test_t01_kill.py", "test_t04_failpoints.py", "test_t05_cancellation.py", "test_t08_disk.py"
 T15, T30 = "test_t15_lost_hints.py", "test_t30_differential.py"
+T10, T11 = "test_t10_interleavings.py", "test_t11_stress.py"
 T33, T40 = "test_t33_linearizable.py", "test_t40_mutated.py"
 MUTANTS: dict[str, Mutant] = {
     "ack_before_commit": Mutant(ack_before_commit, (T01, "-k", "kill_9"), quick=False),
@@ -201,6 +232,10 @@ MUTANTS: dict[str, Mutant] = {
     "stale_heads": Mutant(stale_heads, (T33, "-k", "history and sqlite")),
     "no_event_id_unique": Mutant(no_event_id_unique, (T30,)),
     "decoder_errors_escape": Mutant(decoder_errors_escape, (T40, "-k", "codec")),
+    "epoch_without_locks": Mutant(epoch_without_locks, (T11,)),
+    "epoch_once_for_a_session": Mutant(epoch_once_for_a_session, (T10, "-k", "script and bound and not at")),
+    "epoch_too_high": Mutant(epoch_too_high, (T10, "-k", "script and append")),
+    "epoch_does_not_wrap": Mutant(epoch_does_not_wrap, (T10, "-k", "script and 32")),
     "names_are_imported": Mutant(names_are_imported, (T40, "-k", "looks_like_code")),
 }
 """`sync_normal`, `sync_off` and two more are planted by T-03 itself, against itself."""
