@@ -5,13 +5,22 @@ import pytest
 
 from eventfold import system_clock
 from eventfold.bootstrap.stores import open_stores
-from tests.acceptance.world import File, Memory, Place
+from tests.acceptance.world import File, Memory, Place, Server
+from tests.postgres import PostgresServer
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Every store of this release that needs no server."""
-    return "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.db"
+    """Every store of this release, with nothing in it."""
+    match request.param:
+        case "memory":
+            return "memory:"
+        case "sqlite":
+            return f"sqlite:///{tmp_path}/store.db"
+        case _:
+            server: PostgresServer = request.getfixturevalue("postgres")
+            schema: str = request.getfixturevalue("postgres_schema")
+            return f"{server.url}?schema={schema}&options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture
@@ -20,8 +29,10 @@ async def place(url: str) -> AsyncIterator[Place]:
     if url == "memory:":
         async with open_stores(url, clock=system_clock, migrate=True) as stores:
             yield Memory(stores)
-    else:
+    elif url.startswith("sqlite:"):
         yield File(url)
+    else:
+        yield Server(url)
 
 
 @pytest.fixture

@@ -168,17 +168,26 @@ class Memory:
             yield running
 
 
-class File:
-    clocked = True
+class Server:
+    """A schema of its own on a server of Postgres, which tells the time itself."""
+
+    clocked = False
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.path = url.removeprefix("sqlite:///")
 
     @asynccontextmanager
     async def open(self, app: Eventfold, *, run: bool | Collection[str] = True) -> AsyncIterator[Running]:
         async with app.open(self.url, run=run) as running:
             yield running
+
+
+class File(Server):
+    clocked = True
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.path = url.removeprefix("sqlite:///")
 
     def execute(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """As somebody else would, with the same library."""
