@@ -122,8 +122,7 @@ class Statements:
         """
         known = self._known.get(id(statement))  # holds the statement, so its id is not given away
         if known is not None and known[0] is statement:
-            given = names.keys() if type(names) is dict else _names_of(names)  # the look at a dict is the quick one
-            if known[1] == given:
+            if known[1] == _names_of(names):
                 return known[2]
         return self._prepare(statement, names)
 
@@ -211,6 +210,9 @@ def _refusal(statement: object) -> str:
 
 
 def _names_of(names: Collection[str] | Mapping[str, object]) -> AbstractSet[str]:
+    kind: type = type(names)
+    if kind is dict:  # as nearly always, and quicker to find out than whether it is a Mapping
+        return cast("dict[str, object]", names).keys()
     return names.keys() if isinstance(names, Mapping) else frozenset(names)
 
 
