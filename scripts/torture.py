@@ -4,6 +4,7 @@ Run every torture test in full size, then each planted bug against its test, and
     python scripts/torture.py                  everything
     python scripts/torture.py --size pr        the sizes of `make test`
     python scripts/torture.py --mutants no_cas these planted bugs alone, or none: --mutants
+    python scripts/torture.py --only T-01 T-06 these tests alone
 
 Exits 1 if a test fails or a planted bug survives. EVENTFOLD_SEED=… repeats a run.
 """
@@ -37,6 +38,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="torture the store, and the tests that torture it")
     parser.add_argument("--size", choices=["full", "pr"], default="full")
     parser.add_argument("--mutants", nargs="*", choices=list(MUTANTS), metavar="NAME", help="these, or none of them")
+    parser.add_argument("--only", nargs="+", default=[], metavar="T-NN", help="these tests")
     options = parser.parse_args(arguments)
     seed = os.environ.get("EVENTFOLD_SEED") or str(SystemRandom().randrange(10**9))
     environment = os.environ | {"EVENTFOLD_SEED": seed}
@@ -44,7 +46,7 @@ def main(arguments: list[str]) -> int:
         environment["EVENTFOLD_TORTURE"] = "full"
     chosen = list(MUTANTS) if options.mutants is None else options.mutants
     print(f"EVENTFOLD_SEED={seed}, commit {commit()}", flush=True)
-    sound = tests_pass(environment)
+    sound = tests_pass(environment, files_of(options.only))
     surviving = [name for name in chosen if not is_caught(name, environment)]
     print("\nno mutant survived" if not surviving else f"\nSURVIVED: {', '.join(surviving)}")
     return 0 if sound and not surviving else 1
@@ -57,11 +59,22 @@ def commit() -> str:
     return found.stdout.strip() or "unknown"
 
 
-def tests_pass(environment: dict[str, str]) -> bool:
+def files_of(names: list[str]) -> list[str]:
+    """Every test when none is named. Raises SystemExit for a name without a test."""
+    files: list[str] = []
+    for name in names:
+        found = sorted(TORTURE.glob(f"test_{name.lower().replace('-', '')}_*.py"))
+        if not found:
+            raise SystemExit(f"--only {name}: there is no such test; names are like T-01")
+        files += map(str, found)
+    return files or [str(TORTURE)]
+
+
+def tests_pass(environment: dict[str, str], files: list[str]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "report.jsonl"
         skipped = ["--ignore", str(TORTURE / "test_mutants.py"), "-o", f"faulthandler_timeout={PATIENCE}"]
-        done = pytest([str(TORTURE), *skipped], environment | {"EVENTFOLD_TORTURE_REPORT": str(lines)})
+        done = pytest([*files, *skipped], environment | {"EVENTFOLD_TORTURE_REPORT": str(lines)})
         text = lines.read_text(encoding="utf-8") if lines.exists() else ""
     if done.returncode != 0:
         print(done.stdout[-6_000:], done.stderr[-2_000:])

@@ -121,9 +121,8 @@ class Statements:
             InvalidInput: a name is missing, or there is one too many.
         """
         known = self._known.get(id(statement))  # holds the statement, so its id is not given away
-        if known is not None and known[0] is statement:
-            if known[1] == _names_of(names):
-                return known[2]
+        if known is not None and known[0] is statement and known[1] == _names_of(names):
+            return known[2]
         return self._prepare(statement, names)
 
     def _prepare(self, statement: Statement, names: Collection[str]) -> Compiled:
