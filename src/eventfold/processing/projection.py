@@ -22,6 +22,7 @@ from eventfold.errors import (
     RetryTransaction,
     StoreBusy,
     StoreError,
+    StoreUnavailable,
 )
 from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
 from eventfold.ports.event_store import EventSource
@@ -41,6 +42,7 @@ __all__ = ["ProcessorStatus", "Projection"]
 _log = logging.getLogger("eventfold.processing")
 
 _AFTER_BUSY: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
 LARGEST_TRANSACTION: Final = 4 * PAGE
 """Events of one transaction, at most, while a projector catches up: a commit costs as much as fifty rows."""
 _NO_EVENT_IS_TO_BLAME: Final = (Fenced, StoreError, RetryTransaction)
@@ -166,17 +168,29 @@ class Projection:
                     return
 
     async def _follow(self) -> None:
-        """Another process that holds the store for long, or a server that restarts, keeps us waiting, and no more."""
+        """
+        Another process that holds the store for long, or a server that restarts, keeps us waiting, and no more.
+
+        Whoever has lost his transaction to an outage begins a subscription anew, and the server may still be away.
+        """
+        pause = 0.0  # nothing has been in our way since the last batch
         while True:
             try:
                 async with aclosing(self._batches()) as batches:
                     async for _ in batches:
+                        pause = 0.0
                         self.progress.ring()
                         if self._pausable.paused:
                             return
-            except (StoreBusy, RetryTransaction) as hindrance:
+            except (StoreBusy, RetryTransaction, StoreUnavailable) as hindrance:
+                if not isinstance(hindrance, StoreUnavailable):
+                    pause = _AFTER_BUSY
+                elif pause:
+                    pause = min(pause * 2, _LONGEST_PAUSE)
+                else:
+                    raise
                 _log.warning("processor %r could not go on and tries again: %s", self.name, hindrance)
-                await asyncio.sleep(_AFTER_BUSY)
+                await asyncio.sleep(pause)
 
     async def _batches(self) -> AsyncGenerator[Batch]:
         """The subscription's batches, each after it has been handled."""

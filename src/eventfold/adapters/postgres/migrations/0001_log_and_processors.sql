@@ -234,6 +234,8 @@ END $$;
 -- drawn, so that the order of a stream is the order of its positions, and the epoch's lock is taken between the two:
 -- in statements of their own, for the snapshot of a statement is older than what it waits for.
 -- Each function is a transaction of its own; within somebody's transaction append_all is the one to call.
+-- Their plans must not hang on statistics: one that was made while the table was empty would walk through all of it, for
+-- as long as the session lasts. So no sequential scans, and append_all, with its many statements, is planned once.
 
 -- Tags: who writes one holds it shared, who makes a condition on one holds it alone, until the end of the transaction.
 -- What is not about a tag, or about too many, is about the whole table: every INSERT waits for that moment, and pays
@@ -270,7 +272,7 @@ CREATE FUNCTION {append_1}(
     p_category text, p_id text, p_expect bigint, p_event_id uuid, p_type text, p_schema_version integer,
     p_format smallint, p_correlation_id text, p_causation_id text, p_tags text[], p_occurred_at bigint, p_metadata bytea,
     p_data bytea
-) RETURNS bigint[] LANGUAGE plpgsql AS $$
+) RETURNS bigint[] LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     head  bigint;
     place bigint;
@@ -303,7 +305,7 @@ CREATE FUNCTION {append_n}(
     p_category text, p_id text, p_expect bigint, e_event_id uuid[], e_type text[], e_schema_version integer[],
     e_format smallint[], e_correlation_id text[], e_causation_id text[], e_tags text[], e_occurred_at bigint[],
     e_metadata bytea[], e_data bytea[]
-) RETURNS bigint[] LANGUAGE plpgsql AS $$
+) RETURNS bigint[] LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     head   bigint;
     places bigint[];
@@ -348,7 +350,7 @@ CREATE FUNCTION {append_r}(
     e_type text[], e_schema_version integer[], e_format smallint[], e_correlation_id text[], e_causation_id text[],
     e_tags text[], e_occurred_at bigint[], e_metadata bytea[], e_data bytea[],
     OUT heads bigint[], OUT recorded bigint, OUT places bigint[]
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     IF e_tags IS NOT NULL THEN
         PERFORM {lock_tags}(ARRAY(SELECT t.tag FROM unnest(e_tags) AS e(tags), unnest(e.tags::text[]) AS t(tag)),
@@ -397,7 +399,7 @@ CREATE FUNCTION {append_all}(
     c_categories text[], c_types text[], c_tags text[], c_after bigint, c_seen bigint[],
     OUT status text, OUT culprit bigint, OUT actual bigint, OUT heads bigint[], OUT recorded bigint[],
     OUT places bigint[], OUT same boolean[]
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     now_       bigint;
     categories text[];
