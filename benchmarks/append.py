@@ -8,14 +8,22 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
-from harness import FLOOR, OURS, PEER, Cell, Figures, Question, Seed, main
+from harness import FLOOR, OURS, PEER, POSTGRES, SQLITE, Asked, Cell, Figures, Question, Seed, main
 
 EMPTY = Seed(0, 0)
+PEER_FUNCTION = f"{PEER} function"
 
 
-def cells(quick: bool) -> Sequence[Cell]:
+def cells_of_sqlite(quick: bool) -> Sequence[Cell]:
+    return cells(quick, (0.85, 4.0, 7.0), "one commit for each event")
+
+
+def cells_of_postgres(quick: bool) -> Sequence[Cell]:
+    return cells(quick, (0.8, 1.5, 2.2), "one commit for each event; many tasks share 16 connections")
+
+
+def cells(quick: bool, targets: Sequence[float], floor: str) -> Sequence[Cell]:
     warm, number = (300, 1_500) if quick else (1_000, 6_000)
-    floor = "one commit for each event"
     return [
         Cell(
             f"append, {tasks} task{'s' if tasks > 1 else ''}",
@@ -24,7 +32,7 @@ def cells(quick: bool) -> Sequence[Cell]:
             seeds=(EMPTY,),
             floor_is=floor,
         )
-        for tasks, factor, target in ((1, 1, 0.85), (16, 4, 4.0), (64, 8, 7.0))
+        for (tasks, factor), target in zip(((1, 1), (16, 4), (64, 8)), targets, strict=True)
     ]
 
 
@@ -32,13 +40,47 @@ def raw(params: dict[str, Any]) -> Figures:
     import floor
     from material import CATEGORY, TEXTS, TYPE
 
-    connection = floor.connect(params["paths"][0])
+    connection = floor.connect(params["stores"][0])
     total = params["warm"] + params["number"]
     rows = [floor.row(CATEGORY, f"r{number}", 1, TYPE, TEXTS[number % len(TEXTS)]) for number in range(total)]
     floor.commit_each(connection, rows[: params["warm"]])
     began = perf_counter()
     floor.commit_each(connection, rows[params["warm"] :])
     return {"per_second": params["number"] / (perf_counter() - began)}
+
+
+def raw_postgres(params: dict[str, Any]) -> Figures:
+    return asyncio.run(_raw_postgres(params))
+
+
+async def _raw_postgres(params: dict[str, Any]) -> Figures:
+    import floor_postgres as floor
+    from material import BYTES, CATEGORY, TYPE
+
+    lanes = min(params["tasks"], floor.CONNECTIONS)
+    connections = [await floor.connect(params["stores"][0]) for _ in range(lanes)]
+    inserts = [await floor.prepared(each, floor.INSERT) for each in connections]
+
+    async def one(lane: int, rows: Sequence[floor.Row]) -> None:
+        insert = inserts[lane]
+        for each in rows:
+            await insert(*each)
+
+    async def all_of(rows: Sequence[floor.Row]) -> float:
+        began = perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for lane in range(lanes):
+                group.create_task(one(lane, rows[lane::lanes]))
+        return perf_counter() - began
+
+    number = params["number"] * min(params["factor"], 4)
+    total = params["warm"] + number
+    rows = [floor.row(CATEGORY, f"r{each}", 1, TYPE, BYTES[each % len(BYTES)]) for each in range(total)]
+    await all_of(rows[: params["warm"]])
+    seconds = await all_of(rows[params["warm"] :])
+    for each in connections:
+        await each.close()
+    return {"per_second": number / seconds}
 
 
 def eventfold(params: dict[str, Any]) -> Figures:
@@ -67,7 +109,7 @@ async def appended(params: dict[str, Any]) -> Figures:
             for number in range(first, first + count)
         ]
 
-    async with Eventfold().open(url(params["paths"][0], **options)) as running:
+    async with Eventfold().open(url(params["stores"][0], **options)) as running:
         append = running.sink.append
 
         async def one(share: Sequence[Append]) -> None:
@@ -92,11 +134,22 @@ async def appended(params: dict[str, Any]) -> Figures:
 
 
 def eventsourcing(params: dict[str, Any]) -> Figures:
+    import peer
+
+    return _eventsourcing(params, peer.open_app(params["stores"][0]))
+
+
+def eventsourcing_function(params: dict[str, Any]) -> Figures:
+    import peer
+
+    return _eventsourcing(params, peer.open_app(params["stores"][0], **peer.FUNCTION))
+
+
+def _eventsourcing(params: dict[str, Any], app: Any) -> Figures:
     from concurrent.futures import ThreadPoolExecutor
 
     import peer
 
-    app = peer.open_app(params["paths"][0])
     first, _ = peer.stored_pair(app)
     tasks, number = params["tasks"], params["number"]
 
@@ -120,10 +173,22 @@ def eventsourcing(params: dict[str, Any]) -> Figures:
 QUESTION = Question(
     "append",
     "Append",
-    "One encoded event for each call, each to a fresh stream, `synchronous=FULL`. The raw driver commits each event by "
-    "itself, also where many tasks ask at once: it has no group to commit. The peer's tasks are threads.",
-    cells,
-    {FLOOR: raw, OURS: eventfold, PEER: eventsourcing},
+    {
+        SQLITE: Asked(
+            "One encoded event for each call, each to a fresh stream, `synchronous=FULL`. The raw driver commits each "
+            "event by itself, also where many tasks ask at once: it has no group to commit. The peer's tasks are "
+            "threads.",
+            cells_of_sqlite,
+            {FLOOR: raw, OURS: eventfold, PEER: eventsourcing},
+        ),
+        POSTGRES: Asked(
+            "One encoded event for each call, each to a fresh stream, `fsync` and `synchronous_commit` on. The raw "
+            "driver runs one prepared INSERT for each event. The peer's tasks are threads; its function loses events "
+            "for subscribers, because it drops the lock that keeps its order.",
+            cells_of_postgres,
+            {FLOOR: raw_postgres, OURS: eventfold, PEER: eventsourcing, PEER_FUNCTION: eventsourcing_function},
+        ),
+    },
 )
 
 if __name__ == "__main__":

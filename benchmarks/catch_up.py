@@ -8,19 +8,27 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
-from harness import FLOOR, OURS, PEER, Cell, Figures, Question, Seed, main
+from harness import FLOOR, OURS, PEER, POSTGRES, SQLITE, Asked, Cell, Figures, Question, Seed, main
 
 
-def cells(quick: bool) -> Sequence[Cell]:
+def cells_of_sqlite(quick: bool) -> Sequence[Cell]:
+    return cells(quick, 0.6, 500)
+
+
+def cells_of_postgres(quick: bool) -> Sequence[Cell]:
+    return cells(quick, 0.5, 2_000)
+
+
+def cells(quick: bool, target: float, page: int) -> Sequence[Cell]:
     streams, each = (2_000, 20) if quick else (5_000, 40)
     seed = Seed(streams, each, copied=False)
     return [
         Cell(
             f"catch up with {streams * each:,} events",
             {"number": streams * each},
-            target=0.6,
+            target=target,
             seeds=(seed,),
-            floor_is="pages of 500 rows, decoded into the same class, added up in the loop",
+            floor_is=f"pages of {page:,} rows, decoded into the same class, added up in the loop",
         )
     ]
 
@@ -29,7 +37,7 @@ def raw(params: dict[str, Any]) -> Figures:
     import floor
     from material import TYPE, decode
 
-    connection = floor.connect(params["paths"][0])
+    connection = floor.connect(params["stores"][0])
     decoders = {TYPE: decode}
     position = seen = total = 0
     began = perf_counter()
@@ -38,6 +46,28 @@ def raw(params: dict[str, Any]) -> Figures:
             total += decoders[type](data).quantity
         seen += len(rows)
     return _figures(params, seen, perf_counter() - began)
+
+
+def raw_postgres(params: dict[str, Any]) -> Figures:
+    return asyncio.run(_raw_postgres(params))
+
+
+async def _raw_postgres(params: dict[str, Any]) -> Figures:
+    import floor_postgres as floor
+    from material import TYPE, decode
+
+    connection = await floor.connect(params["stores"][0])
+    page = await floor.prepared(connection, floor.PAGE_OF_ALL)
+    decoders = {TYPE: decode}
+    position = seen = total = 0
+    began = perf_counter()
+    while rows := await page(position):
+        for position, _, type, data in rows:  # noqa: B007 - the last one is where the next page begins
+            total += decoders[type](data).quantity
+        seen += len(rows)
+    figures = _figures(params, seen, perf_counter() - began)
+    await connection.close()
+    return figures
 
 
 def eventfold(params: dict[str, Any]) -> Figures:
@@ -57,7 +87,7 @@ async def _eventfold(params: dict[str, Any]) -> Figures:
         seen += 1
         total += recorded.event.quantity
 
-    async with Eventfold(deciders=[orders]).open(url(params["paths"][0])) as running:
+    async with Eventfold(deciders=[orders]).open(url(params["stores"][0])) as running:
         began = perf_counter()
         async with running.subscribe() as batches:
             async for batch in batches:
@@ -71,7 +101,7 @@ async def _eventfold(params: dict[str, Any]) -> Figures:
 def eventsourcing(params: dict[str, Any]) -> Figures:
     import peer
 
-    app = peer.open_app(params["paths"][0])
+    app = peer.open_app(params["stores"][0])
     seen = position = total = 0
 
     def handler(event: Any) -> None:
@@ -105,11 +135,22 @@ def peak() -> dict[str, float]:
 QUESTION = Question(
     "catch_up",
     "Catch-up in memory",
-    "`running.subscribe()` from the beginning, one `await handler(recorded)` for each event. The raw driver calls no "
-    "handler. The peer has no subscriptions on SQLite: it reads notifications in pages of 500 and "
-    "calls a plain function.",
-    cells,
-    {FLOOR: raw, OURS: eventfold, PEER: eventsourcing},
+    {
+        SQLITE: Asked(
+            "`running.subscribe()` from the beginning, one `await handler(recorded)` for each event. The raw driver "
+            "calls no handler. The peer has no subscriptions on SQLite: it reads notifications in pages of 500 and "
+            "calls a plain function.",
+            cells_of_sqlite,
+            {FLOOR: raw, OURS: eventfold, PEER: eventsourcing},
+        ),
+        POSTGRES: Asked(
+            "`running.subscribe()` from the beginning, one `await handler(recorded)` for each event. The raw driver "
+            "calls no handler. The peer reads notifications in pages of 500, as its subscriptions do, and calls a "
+            "plain function.",
+            cells_of_postgres,
+            {FLOOR: raw_postgres, OURS: eventfold, PEER: eventsourcing},
+        ),
+    },
 )
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Growth: an append, and a read of ten events, at a million events against ten thousand, in one process in turns."""
+"""Growth: an append, and a read of ten events, in a large store against a small one, in one process in turns."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any
 
-from harness import FLOOR, OURS, PEER, Cell, Figures, Question, Seed, main
+from harness import FLOOR, OURS, PEER, POSTGRES, SQLITE, Asked, Cell, Figures, Question, Seed, main
 
 EACH = 10
 
 
-def cells(quick: bool) -> Sequence[Cell]:
-    large = 100_000 if quick else 1_000_000
+def cells_of_sqlite(quick: bool) -> Sequence[Cell]:
+    return cells(quick, 1_000_000)
+
+
+def cells_of_postgres(quick: bool) -> Sequence[Cell]:
+    return cells(quick, 3_000_000)
+
+
+def cells(quick: bool, large: int) -> Sequence[Cell]:
+    large = 100_000 if quick else large
     appends, reads = (400, 1_000) if quick else (2_000, 5_000)
     seeds = (Seed(1_000, EACH), Seed(large // EACH, EACH))
     params = {"turns": 4, "streams": [1_000, large // EACH], "appends": appends // 4, "reads": reads // 4}
@@ -37,7 +45,7 @@ def raw(params: dict[str, Any]) -> Figures:
     from material import CATEGORY, TEXTS, TYPE, decode
     from seeds import stream_id
 
-    connections = [floor.connect(path) for path in params["paths"]]
+    connections = [floor.connect(path) for path in params["stores"]]
 
     def append(store: int, number: int) -> None:
         row = floor.row(CATEGORY, f"r{number}", 1, TYPE, TEXTS[number % len(TEXTS)])
@@ -76,6 +84,32 @@ async def in_turns_async(params: dict[str, Any], work: Callable[[int, int], Awai
     return {"large_by_small": seconds[0] / seconds[1], "per_second": done / seconds[1]}
 
 
+def raw_postgres(params: dict[str, Any]) -> Figures:
+    return asyncio.run(_raw_postgres(params))
+
+
+async def _raw_postgres(params: dict[str, Any]) -> Figures:
+    import floor_postgres as floor
+    from material import BYTES, CATEGORY, TYPE, decode
+    from seeds import stream_id
+
+    connections = [await floor.connect(url) for url in params["stores"]]
+    inserts = [await floor.prepared(each, floor.INSERT) for each in connections]
+    reads = [await floor.prepared(each, floor.LAST_TEN) for each in connections]
+
+    async def append(store: int, number: int) -> None:
+        await inserts[store](*floor.row(CATEGORY, f"r{number}", 1, TYPE, BYTES[number % len(BYTES)]))
+
+    async def read(store: int, number: int) -> None:
+        rows = await reads[store](CATEGORY, stream_id(number), 0)
+        assert len([decode(data) for _, data in rows]) == EACH
+
+    figures = await in_turns_async(params, append if params["what"] == "append" else read)
+    for each in connections:
+        await each.close()
+    return figures
+
+
 def eventfold(params: dict[str, Any]) -> Figures:
     return asyncio.run(_eventfold(params))
 
@@ -90,7 +124,7 @@ async def _eventfold(params: dict[str, Any]) -> Figures:
     from eventfold.ports.event_store import Append
 
     app = Eventfold(deciders=[orders])
-    async with app.open(url(params["paths"][0])) as small, app.open(url(params["paths"][1])) as large:
+    async with app.open(url(params["stores"][0])) as small, app.open(url(params["stores"][1])) as large:
         stores = [small, large]
         appends = [each.sink.append for each in stores]
 
@@ -108,7 +142,7 @@ async def _eventfold(params: dict[str, Any]) -> Figures:
 def eventsourcing(params: dict[str, Any]) -> Figures:
     import peer
 
-    apps = [peer.open_app(path) for path in params["paths"]]
+    apps = [peer.open_app(path) for path in params["stores"]]
     first, _ = peer.stored_pair(apps[0])
     fresh = 1 << 40
 
@@ -122,13 +156,17 @@ def eventsourcing(params: dict[str, Any]) -> Figures:
     return in_turns(params, append if params["what"] == "append" else read)
 
 
+ABOUT = (
+    "Streams of ten events each. What is compared is each contestant with itself: the rate in the large store, "
+    "divided by the rate in the small one. `per_second` is the rate in the large one."
+)
 QUESTION = Question(
     "growth",
     "Growth",
-    "Streams of ten events each. What is compared is each contestant with itself: the rate in the large store, "
-    "divided by the rate in the small one. `per_second` is the rate in the large one.",
-    cells,
-    {FLOOR: raw, OURS: eventfold, PEER: eventsourcing},
+    {
+        SQLITE: Asked(ABOUT, cells_of_sqlite, {FLOOR: raw, OURS: eventfold, PEER: eventsourcing}),
+        POSTGRES: Asked(ABOUT, cells_of_postgres, {FLOOR: raw_postgres, OURS: eventfold, PEER: eventsourcing}),
+    },
 )
 
 if __name__ == "__main__":

@@ -19,13 +19,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
+
+from stores import POSTGRES, ROOT, SQLITE, Seed, Store, places
+
+__all__ = [
+    "FLOOR", "OURS", "PEER", "POSTGRES", "ROOT", "SQLITE", "Asked", "Cell", "Contestant", "Figures", "Question", "Seed",
+    "Session", "Store", "digits", "is_peer", "main", "parser", "say",
+]  # fmt: skip
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
 PEER_HOME = ROOT / ".venv" / "peer"
 PEER_PYTHON = PEER_HOME / "bin" / "python"
 PEER = "eventsourcing"
@@ -38,32 +45,24 @@ Contestant = Callable[[dict[str, Any]], Figures]
 
 
 @dataclass(frozen=True, slots=True)
-class Seed:
-    """A store that is filled before the rounds begin; every run works on a copy of its own, or only reads it."""
-
-    streams: int
-    events: int
-    copied: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Cell:
     """
     One kind of work.
 
     Args:
         figure: the name of what is compared; the contestants may report more, which is shown beside it.
-        compared: with the `floor`'s figure of the same round as a ratio, as a `difference`, or not at all (`alone`).
+        compared: with the `floor`'s figure of the same round as a ratio, with the `peer`'s as a ratio, with the floor's
+            as a `difference`, or not at all (`alone`).
         target: what the ratio, the difference or the figure itself of Eventfold shall reach.
         better: whether `more` of it is better.
-        seed: one store, or several (`path`, `path2`).
+        seeds: one store, or several; the contestant finds them in `stores`.
     """
 
     label: str
     params: Mapping[str, Any]
     figure: str = "per_second"
     unit: str = "/s"
-    compared: Literal["floor", "difference", "alone"] = "floor"
+    compared: Literal["floor", "peer", "difference", "alone"] = "floor"
     target: float | None = None
     better: Literal["more", "less"] = "more"
     seeds: tuple[Seed, ...] = ()
@@ -72,13 +71,20 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    name: str
-    title: str
+class Asked:
+    """A question as it is asked of one kind of store."""
+
     about: str
     cells: Callable[[bool], Sequence[Cell]]
     contestants: Mapping[str, Contestant]
     skipped: Callable[[argparse.Namespace], str | None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    name: str
+    title: str
+    of: Mapping[Store, Asked]
 
 
 # ------------------------------------------------------------------------------------ asking
@@ -87,12 +93,9 @@ class Question:
 def main(question: Question) -> int:
     """The command line of one question."""
     if sys.argv[1:2] == ["--child"]:
-        print(json.dumps(question.contestants[sys.argv[2]](json.loads(sys.argv[3]))))
-        return 0
-    if sys.argv[1:2] == ["--seed"]:
-        from seeds import fill
-
-        fill(sys.argv[2], *json.loads(sys.argv[3]))
+        store, name, params = sys.argv[2:5]
+        contestants = question.of[cast("Store", store)].contestants
+        print(json.dumps(contestants[name](json.loads(params))))
         return 0
     options = parser(question.title).parse_args()
     with Session(options) as session:
@@ -102,24 +105,28 @@ def main(question: Question) -> int:
 
 def parser(description: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description)
+    made.add_argument("--store", choices=(SQLITE, POSTGRES), default=SQLITE, help=f"default: {SQLITE}")
     made.add_argument("--quick", action="store_true", help="small sizes, to see whether everything runs")
     made.add_argument("--rounds", type=int, default=0, help="default: 7, with --quick 3")
     made.add_argument("--json", metavar="FILE", help="write everything that was measured to this file")
     made.add_argument("--dir", metavar="FOLDER", help="where the stores lie; must be on a real disk")
+    made.add_argument("--postgres-url", metavar="URL", help="a server to use, as one who may create databases")
     made.add_argument("--cells", metavar="WORD", default="", help="only cells whose label contains this")
     made.add_argument("--no-peer", action="store_true", help="leave eventsourcing out")
-    made.add_argument("--processes", type=int, default=0, help="writing processes on one file; needs a store that can")
+    made.add_argument("--processes", type=int, default=0, help="writing processes on one SQLite file")
     return made
 
 
 class Session:
-    """One run: a folder for the stores, the order of contestants, and everything that was measured."""
+    """One run: places for the stores, the order of contestants, and everything that was measured."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
+        self.store: Store = options.store
         self.rounds: int = options.rounds or (3 if options.quick else 7)
         self.peer = not options.no_peer and peer_is_there()
         self.record: dict[str, Any] = {
+            "store": options.store,
             "machine": machine(options.dir),
             "code": code(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -129,34 +136,38 @@ class Session:
         }
 
     def __enter__(self) -> Self:
-        self._home = tempfile.TemporaryDirectory(prefix="eventfold-bench-", dir=self.options.dir)
-        self.home = Path(self._home.name)
+        self._stack = ExitStack()
+        self.places = self._stack.enter_context(places(self.store, self.options.dir, self.options.postgres_url))
+        self.record["machine"]["server"] = self.places.facts()
         if self.record["machine"]["file_system"] == "tmpfs":
             say("the stores lie in memory (tmpfs): a sync costs nothing there; choose a disk with --dir")
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._home.cleanup()
+        self._stack.close()
         if self.options.json:
             Path(self.options.json).write_text(json.dumps(self.record, indent=1) + "\n", encoding="utf-8")
 
     def ask(self, question: Question) -> None:
+        asking = question.of.get(self.store)
+        if asking is None:
+            return
         print(f"\n{question.title}", flush=True)
-        asked: dict[str, Any] = {"name": question.name, "title": question.title, "about": question.about, "cells": []}
+        asked: dict[str, Any] = {"name": question.name, "title": question.title, "about": asking.about, "cells": []}
         self.record["questions"].append(asked)
-        why = question.skipped(self.options)
+        why = asking.skipped(self.options)
         if why:
             asked["skipped"] = why
             print(f"  skipped: {why}", flush=True)
             return
         print(HEADINGS, flush=True)
-        for cell in question.cells(self.options.quick):
+        for cell in asking.cells(self.options.quick):
             if self.options.cells in cell.label:
-                asked["cells"].append(self._measured(question, cell))
+                asked["cells"].append(self._measured(question.name, asking, cell))
 
-    def _measured(self, question: Question, cell: Cell) -> dict[str, Any]:
-        names = [each for each in question.contestants if each not in cell.without and (self.peer or each != PEER)]
-        seeds = {name: [self._seeded(name, seed) for seed in cell.seeds] for name in names}
+    def _measured(self, question: str, asking: Asked, cell: Cell) -> dict[str, Any]:
+        names = [each for each in asking.contestants if each not in cell.without and (self.peer or not is_peer(each))]
+        seeds = {name: [(seed, self.places.seeded(kind_of(name), seed, fill)) for seed in cell.seeds] for name in names}
         rounds: list[dict[str, Figures]] = []
         for number in range(self.rounds):
             turn = number % len(names)
@@ -167,29 +178,29 @@ class Session:
             print(line, flush=True)
         return measured
 
-    def _run(self, question: Question, cell: Cell, name: str, seeds: Sequence[Path]) -> Figures:
-        with tempfile.TemporaryDirectory(dir=self.home) as folder:
-            paths = [Path(folder) / f"store{number}.db" for number in range(max(1, len(seeds)))]
-            for number, (seed, path) in enumerate(zip(seeds, paths, strict=False)):
-                if cell.seeds[number].copied:
-                    copy_to_disk(seed, path)
-                else:
-                    paths[number] = seed
-            params = {**cell.params, "paths": [str(path) for path in paths]}
-            return json.loads(child(name, [str(HERE / f"{question.name}.py"), "--child", name, json.dumps(params)]))
+    def _run(self, question: str, cell: Cell, name: str, seeds: Sequence[tuple[Seed, str]]) -> Figures:
+        with self.places.lent(seeds) as stores:
+            params = json.dumps({**cell.params, "stores": stores})
+            return json.loads(child(name, [str(HERE / f"{question}.py"), "--child", self.store, name, params]))
 
-    def _seeded(self, name: str, seed: Seed) -> Path:
-        kind = PEER if name == PEER else OURS
-        path = self.home / f"seed-{kind}-{seed.streams}x{seed.events}.db"
-        if not path.exists():
-            wanted = json.dumps([str(path), seed.streams, seed.events])
-            child(name, [str(HERE / "seeds.py"), "--seed", kind, wanted])
-        return path
+
+def is_peer(name: str) -> bool:
+    return name.startswith(PEER)
+
+
+def kind_of(name: str) -> str:
+    """Whose tables a contestant works on; the raw driver works on ours."""
+    return PEER if is_peer(name) else OURS
+
+
+def fill(whose: str, place: str, seed: Seed) -> None:
+    wanted = [whose, place, str(seed.streams), str(seed.events), str(int(seed.tagged))]
+    child(whose, [str(HERE / "seeds.py"), *wanted])
 
 
 def child(name: str, arguments: Sequence[str]) -> str:
     """Output of a process of its own. Its last line is the answer."""
-    python = str(PEER_PYTHON) if name == PEER else sys.executable
+    python = str(PEER_PYTHON) if is_peer(name) else sys.executable
     path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))  # another tree, to compare with
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": path}
     done = subprocess.run(
@@ -198,14 +209,6 @@ def child(name: str, arguments: Sequence[str]) -> str:
     if done.returncode != 0:
         raise SystemExit(f"{name}: {' '.join(arguments)}\n{done.stdout}{done.stderr}")
     return done.stdout.strip().rpartition("\n")[2]
-
-
-def copy_to_disk(source: Path, target: Path) -> None:
-    """On the disk when it returns, so that nobody's syncs have to carry it there."""
-    shutil.copyfile(source, target)
-    descriptor = os.open(target, os.O_RDWR)
-    os.fsync(descriptor)
-    os.close(descriptor)
 
 
 # ------------------------------------------------------------------------------- summing up
@@ -218,9 +221,10 @@ def summed_up(cell: Cell, names: Sequence[str], rounds: Sequence[Mapping[str, Fi
         told: dict[str, Any] = {"values": values, "median": median(values), "min": min(values), "max": max(values)}
         others = [key for key in rounds[0][name] if key != cell.figure]
         told["beside"] = {key: median(figures[name][key] for figures in rounds) for key in others}
-        if cell.compared != "alone" and FLOOR in names:
-            pairs = [(figures[name][cell.figure], figures[FLOOR][cell.figure]) for figures in rounds]
-            found = [a / b if cell.compared == "floor" else a - b for a, b in pairs]
+        other = {"alone": "", "peer": PEER}.get(cell.compared, FLOOR)
+        if other in names:
+            pairs = [(figures[name][cell.figure], figures[other][cell.figure]) for figures in rounds]
+            found = [a - b if cell.compared == "difference" else a / b for a, b in pairs]
             told["compared"] = {"values": found, "median": median(found), "min": min(found), "max": max(found)}
         contestants[name] = told
     return {
@@ -239,11 +243,13 @@ def summed_up(cell: Cell, names: Sequence[str], rounds: Sequence[Mapping[str, Fi
 def reached(cell: Cell, ours: Mapping[str, Any] | None) -> bool | None:
     if cell.target is None or ours is None:
         return None
+    if cell.compared != "alone" and "compared" not in ours:
+        return None
     value = ours["compared"]["median"] if "compared" in ours else ours["median"]
     return bool(value >= cell.target if cell.better == "more" else value <= cell.target)
 
 
-HEADINGS = f"  {'work':<38} {'contestant':<14} {'median':>14}   {'against raw: median (min … max)':<34} target"
+HEADINGS = f"  {'work':<42} {'contestant':<22} {'median':>14}   {'against raw: median (min … max)':<34} target"
 
 
 def lines(measured: Mapping[str, Any]) -> list[str]:
@@ -252,13 +258,18 @@ def lines(measured: Mapping[str, Any]) -> list[str]:
         label = measured["label"] if number == 0 else ""
         figure = f"{told['median']:,.{digits(told['median'])}f} {measured['unit']}"
         ratio = told.get("compared")
-        against = f"{ratio['median']:.2f} ({ratio['min']:.2f} … {ratio['max']:.2f})" if ratio and name != FLOOR else ""
+        against = (
+            f"{ratio['median']:.2f} ({ratio['min']:.2f} … {ratio['max']:.2f})"
+            if ratio and ratio["values"] != [1.0] * len(ratio["values"])
+            else ""
+        )
         verdict = ""
         if name == OURS and measured["target"] is not None:
             sign = "≥" if measured["better"] == "more" else "≤"
-            verdict = f"{sign} {measured['target']:g} {'reached' if measured['reached'] else 'MISSED'}"
+            found = {True: "reached", False: "MISSED", None: "not compared"}[measured["reached"]]
+            verdict = f"{sign} {measured['target']:g} {found}"
         beside = "  ".join(f"{key}={value:,.{digits(value)}f}" for key, value in told["beside"].items())
-        out.append(f"  {label:<38} {name:<14} {figure:>14}   {against:<34} {verdict:<16} {beside}".rstrip())
+        out.append(f"  {label:<42} {name:<22} {figure:>14}   {against:<34} {verdict:<16} {beside}".rstrip())
     return out
 
 
@@ -280,7 +291,10 @@ def machine(folder: str | None) -> dict[str, Any]:
         "file_system": file_system(place),
         "sync_us": sync_cost(place),
         "python": platform.python_version(),
-        "packages": {OURS: versions(sys.executable, OURS, "apsw", "msgspec", "SQLAlchemy"), PEER: peer_version()},
+        "packages": {
+            OURS: versions(sys.executable, OURS, "apsw", "asyncpg", "msgspec", "SQLAlchemy"),
+            PEER: peer_version(),
+        },
     }
 
 
@@ -352,7 +366,7 @@ def peer_is_there() -> bool:
 
 
 def peer_version() -> dict[str, str]:
-    return versions(str(PEER_PYTHON), PEER) if PEER_PYTHON.exists() else {}
+    return versions(str(PEER_PYTHON), PEER, "psycopg") if PEER_PYTHON.exists() else {}
 
 
 def versions(python: str, *packages: str) -> dict[str, str]:

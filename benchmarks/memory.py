@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import catch_up
-from harness import FLOOR, OURS, PEER, Cell, Question, Seed, main
+from harness import FLOOR, OURS, PEER, POSTGRES, SQLITE, Asked, Cell, Question, Seed, main
 
 
 def cells(quick: bool) -> Sequence[Cell]:
@@ -26,13 +26,17 @@ def cells(quick: bool) -> Sequence[Cell]:
     ]
 
 
+ABOUT = (
+    "The most resident memory of a process that imports what it needs, opens the store and catches up as above. "
+    "Compared is the difference to the raw driver's process, in MiB."
+)
 QUESTION = Question(
     "memory",
     "Peak memory",
-    "The most resident memory of a process that imports what it needs, opens the store and catches up as above. "
-    "Compared is the difference to the raw driver's process, in MiB.",
-    cells,
-    {FLOOR: catch_up.raw, OURS: catch_up.eventfold, PEER: catch_up.eventsourcing},
+    {
+        store: Asked(ABOUT, cells, {FLOOR: raw, OURS: catch_up.eventfold, PEER: catch_up.eventsourcing})
+        for store, raw in ((SQLITE, catch_up.raw), (POSTGRES, catch_up.raw_postgres))
+    },
 )
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ orders: Aggregate[Place, int, LinePlaced] = Aggregate(
 )
 
 
-def url(path: str, **options: str) -> str:
+def url(place: str, **options: str) -> str:
+    """Of a file, or of a database whose URL this is already."""
     asked = "&".join(f"{name}={value}" for name, value in options.items())
-    return f"sqlite:///{path}" + (f"?{asked}" if asked else "")
+    address = place if place.startswith("postgresql:") else f"sqlite:///{place}"
+    return address + (f"?{asked}" if asked else "")

@@ -1,26 +1,48 @@
-"""Figures into docs/reference/benchmarks.md, between its marks: `python benchmarks/page.py build/benchmarks.json`."""
+"""The figures of both stores into docs/reference/benchmarks.md, between its marks: `python benchmarks/page.py`."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from harness import FLOOR, OURS, PEER, ROOT, digits
+from harness import FLOOR, OURS, PEER, POSTGRES, ROOT, SQLITE, digits
 
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 BEGIN, END = "<!-- figures: written by benchmarks/page.py -->", "<!-- end of figures -->"
 
 
-def write(record: Mapping[str, Any]) -> None:
+RECORDS = {SQLITE: ROOT / "build" / "benchmarks.json", POSTGRES: ROOT / "build" / "benchmarks-postgres.json"}
+TITLES = {SQLITE: "On SQLite", POSTGRES: "On Postgres"}
+LIMITS = {
+    SQLITE: "The limit is the raw driver: apsw in a plain loop that does the least SQL for the same rows, with a sync "
+    "for every commit. `eventsourcing` runs on its SQLite recorder.",
+    POSTGRES: "The limit is the raw driver: asyncpg with prepared statements that do the least SQL for the same rows, "
+    "with `fsync` and `synchronous_commit` on. All contestants share one server, each run has a database of its own. "
+    "`eventsourcing` runs on its Postgres recorder, and where it has one on its function in the database.",
+}
+
+
+def write() -> None:
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     if not rest or END not in rest:
         raise SystemExit(f"{PAGE} has lost its marks")
-    text = "\n".join(figures(record))
+    text = "\n".join(both())
     PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def both() -> Iterator[str]:
+    for number, (store, path) in enumerate(RECORDS.items()):
+        yield from [""] * bool(number)
+        yield f"## {TITLES[store]}"
+        yield ""
+        yield LIMITS[store]
+        yield ""
+        if path.exists():
+            yield from figures(json.loads(path.read_text(encoding="utf-8")))
+        else:
+            yield "Not measured yet."
 
 
 def figures(record: Mapping[str, Any]) -> Iterator[str]:
@@ -36,9 +58,12 @@ def figures(record: Mapping[str, Any]) -> Iterator[str]:
         f"{machine['load']:.2f}. Python {machine['python']}, "
         f"{', '.join(f'{name} {version}' for name, version in packages.items())}."
     )
+    if server := machine.get("server"):
+        yield ""
+        yield f"Server: {', '.join(f'{name} {value}' for name, value in server.items())}."
     for question in record["questions"]:
         yield ""
-        yield f"## {question['title']}"
+        yield f"### {question['title']}"
         yield ""
         yield question["about"]
         yield ""
@@ -49,14 +74,17 @@ def figures(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def table(cells: list[Mapping[str, Any]]) -> Iterator[str]:
-    yield "| work | raw driver | `eventsourcing` | Eventfold | Eventfold's figure | we aim at | beside it |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    others = [name for name in dict.fromkeys(name for cell in cells for name in cell["contestants"]) if name != OURS]
+    others = [FLOOR, PEER, *(name for name in others if name not in {FLOOR, PEER})]
+    headings = ["raw driver", *(f"`{name}`" for name in others[1:]), "Eventfold", "Eventfold's figure"]
+    yield f"| work | {' | '.join(headings)} | we aim at | beside it |"
+    yield f"| --- |{' --- |' * len(headings)} --- | --- |"
     for cell in cells:
         by_name = cell["contestants"]
         ours = by_name.get(OURS)
         columns = [
             cell["label"],
-            *(compared(cell, by_name.get(name)) for name in (FLOOR, PEER)),
+            *(compared(cell, by_name.get(name)) for name in others),
             f"**{compared(cell, ours)}**",
             f"{shown(ours['median'])} {cell['unit']}" if cell["compared"] != "alone" else "",
             aim(cell),
@@ -75,7 +103,7 @@ def compared(cell: Mapping[str, Any], told: Mapping[str, Any] | None) -> str:
     if told is None:
         return "-"
     match cell["compared"]:
-        case "floor":
+        case "floor" | "peer" if "compared" in told:
             ratio = told["compared"]
             if ratio["values"] == [1.0] * len(ratio["values"]):
                 return "1.00"
@@ -88,8 +116,9 @@ def aim(cell: Mapping[str, Any]) -> str:
     if cell["target"] is None:
         return ""
     sign = "≥" if cell["better"] == "more" else "≤"
-    what = "raw + " if cell["compared"] == "difference" else ""
-    return f"{sign} {what}{cell['target']:g}: {'reached' if cell['reached'] else 'missed'}"
+    before, behind = {"difference": ("raw + ", ""), "peer": ("", " times the peer")}.get(cell["compared"], ("", ""))
+    verdict = {True: "reached", False: "missed", None: "not compared"}[cell["reached"]]
+    return f"{sign} {before}{cell['target']:g}{behind}: {verdict}"
 
 
 def shown(value: float) -> str:
@@ -97,4 +126,4 @@ def shown(value: float) -> str:
 
 
 if __name__ == "__main__":
-    write(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    write()

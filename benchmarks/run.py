@@ -1,8 +1,9 @@
 """
 Every question, one after the other: `make bench`, or `python benchmarks/run.py --quick`.
 
-Prints the tables, keeps all that was measured in `build/benchmarks.json` (or `--json FILE`), and with `--page` writes
-it into docs/reference/benchmarks.md. A quick run shows that everything works; its figures are not for a page.
+Of one kind of store: `--store postgres` for the other. Prints the tables, keeps all that was measured in
+`build/benchmarks.json` or `build/benchmarks-postgres.json` (or `--json FILE`), and with `--page` writes what lies there
+into docs/reference/benchmarks.md. A quick run shows that everything works; its figures are not for a page.
 """
 
 from __future__ import annotations
@@ -12,20 +13,35 @@ import sys
 
 import append
 import batches
+import boundaries
 import catch_up
 import commands
 import growth
 import latency
 import memory
 import page
+import plans
 import processes
 import slow_disk
 import tables
-from harness import ROOT, Session, parser, say
+from harness import Session, parser, say
 
 QUESTIONS = [
     module.QUESTION
-    for module in (append, batches, commands, catch_up, tables, latency, growth, memory, slow_disk, processes)
+    for module in (
+        append,
+        batches,
+        commands,
+        boundaries,
+        catch_up,
+        tables,
+        latency,
+        growth,
+        plans,
+        memory,
+        slow_disk,
+        processes,
+    )
 ]
 
 
@@ -37,9 +53,11 @@ def main() -> int:
     options = made.parse_args()
     if options.page and options.quick:
         made.error("--page keeps figures, and --quick makes none worth keeping")
+    if options.page and options.json is not None:
+        made.error("--page reads the records of both stores from where they lie; leave --json out")
     if options.json is None:
-        (ROOT / "build").mkdir(exist_ok=True)
-        options.json = str(ROOT / "build" / "benchmarks.json")
+        page.RECORDS[options.store].parent.mkdir(exist_ok=True)
+        options.json = str(page.RECORDS[options.store])
     with Session(options) as session:
         print(json.dumps({**session.record["machine"], **session.record["code"]}, indent=1))
         for question in QUESTIONS:
@@ -47,7 +65,7 @@ def main() -> int:
                 session.ask(question)
     say(f"everything is in {options.json}")
     if options.page:
-        page.write(session.record)
+        page.write()
         say(f"written: {page.PAGE}")
     return 0
 

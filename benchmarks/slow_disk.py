@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 import append
-from harness import FLOOR, OURS, Cell, Figures, Question, Seed, main
+from harness import FLOOR, OURS, SQLITE, Asked, Cell, Figures, Question, Seed, main
 
 TICK = 0.001
 
@@ -91,11 +91,16 @@ async def _watched(params: dict[str, Any]) -> Figures:
 QUESTION = Question(
     "slow_disk",
     "A slow disk",
-    "A VFS that sleeps in `xSync` instead of a sync. `stall_ms` is the longest time by which a task that sleeps one "
-    "millisecond woke too late while events were appended, `stall_p99_ms` its 99th percentile, `idle_stall_ms` the "
-    "longest before anything was asked (the machine's own). The raw driver commits each event by itself.",
-    cells,
-    {FLOOR: raw, OURS: eventfold},
+    {
+        SQLITE: Asked(
+            "A VFS that sleeps in `xSync` instead of a sync. `stall_ms` is the longest time by which a task that "
+            "sleeps one millisecond woke too late while events were appended, `stall_p99_ms` its 99th percentile, "
+            "`idle_stall_ms` the longest before anything was asked (the machine's own). The raw driver commits each "
+            "event by itself.",
+            cells,
+            {FLOOR: raw, OURS: eventfold},
+        )
+    },
 )
 
 if __name__ == "__main__":

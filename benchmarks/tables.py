@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any
 
-from harness import FLOOR, OURS, PEER, Cell, Figures, Question, Seed, main
+from harness import FLOOR, OURS, PEER, POSTGRES, SQLITE, Asked, Cell, Figures, Question, Seed, main
 
 
-def cells(quick: bool) -> Sequence[Cell]:
+def cells_of_sqlite(quick: bool) -> Sequence[Cell]:
+    return cells(quick, 0.7, "pages of 500: decode, one upsert for each event, the bookmark, commit")
+
+
+def cells_of_postgres(quick: bool) -> Sequence[Cell]:
+    return cells(
+        quick,
+        0.5,
+        "pages of 2,000: decode, one upsert for each event (executemany), the bookmark, commit; `folded` adds up each "
+        "page in memory first, and writes it with one statement",
+    )
+
+
+def cells(quick: bool, target: float, floor: str) -> Sequence[Cell]:
     streams, each = (2_000, 20) if quick else (5_000, 20)
     return [
         Cell(
             f"{streams * each:,} events into {streams:,} rows",
             {"number": streams * each, "streams": streams, "peers": 300 if quick else 2_000},
-            target=0.7,
+            target=target,
             seeds=(Seed(streams, each),),
-            floor_is="pages of 500: decode, one upsert for each event, the bookmark, commit",
+            floor_is=floor,
         )
     ]
 
@@ -28,7 +41,7 @@ def raw(params: dict[str, Any]) -> Figures:
     import floor
     from material import TYPE, decode
 
-    connection = floor.connect(params["paths"][0])
+    connection = floor.connect(params["stores"][0])
     execute = connection.execute
     execute(floor.TOTALS)
     execute(floor.BOOKMARK)
@@ -46,6 +59,48 @@ def raw(params: dict[str, Any]) -> Figures:
     assert seen == params["number"]
     assert execute("SELECT count(*) FROM totals").get == params["streams"]
     return {"per_second": seen / seconds}
+
+
+def raw_postgres(params: dict[str, Any]) -> Figures:
+    return asyncio.run(_raw_postgres(params))
+
+
+async def _raw_postgres(params: dict[str, Any]) -> Figures:
+    import floor_postgres as floor
+    from material import TYPE, decode
+
+    connection = await floor.connect(params["stores"][0])
+    page = await floor.prepared(connection, floor.PAGE_OF_ALL)
+    decoders = {TYPE: decode}
+
+    async def each(rows: list[Any]) -> None:
+        await connection.executemany(floor.ADD, [(id, decoders[type](data).quantity) for _, id, type, data in rows])
+
+    async def folded(rows: list[Any]) -> None:
+        totals: dict[str, int] = {}
+        for _, id, type, data in rows:
+            totals[id] = totals.get(id, 0) + decoders[type](data).quantity
+        await connection.execute(floor.ADD_FOLDED, list(totals), list(totals.values()))
+
+    async def caught_up(add: Callable[[list[Any]], Awaitable[None]]) -> float:
+        await connection.execute("DROP TABLE IF EXISTS totals, bookmark")
+        await connection.execute(floor.TABLES)
+        position = seen = 0
+        began = perf_counter()
+        while rows := await page(position):
+            async with connection.transaction():
+                await add(rows)
+                position = rows[-1][0]
+                await connection.execute(floor.MOVE, position)
+            seen += len(rows)
+        seconds = perf_counter() - began
+        assert seen == params["number"]
+        assert await connection.fetchval("SELECT count(*) FROM totals") == params["streams"]
+        return seen / seconds
+
+    figures = {"per_second": await caught_up(each), "folded": await caught_up(folded)}
+    await connection.close()
+    return figures
 
 
 def projector() -> Any:
@@ -82,7 +137,7 @@ async def _eventfold(params: dict[str, Any]) -> Figures:
 
     totals = projector()
     app = Eventfold(deciders=[orders], processors=[totals])
-    async with app.open(url(params["paths"][0])) as running:
+    async with app.open(url(params["stores"][0])) as running:
         began = perf_counter()
         await running.wait_for(totals, await running.head(), timeout=3_600)
         seconds = perf_counter() - began
@@ -112,10 +167,18 @@ def eventsourcing(params: dict[str, Any]) -> Figures:
                     (id, quantity),
                 )
 
-    path = params["paths"][0]
+    path = params["stores"][0]
     app = peer.open_app(path)
     totals = Totals(SQLiteDatastore(path))
     totals.create_table()
+    figures = _in_pages(params, app, totals.add)
+    app.close()
+    return figures
+
+
+def _in_pages(params: dict[str, Any], app: Any, add: Callable[[str, int, Any], None]) -> Figures:
+    from eventsourcing.persistence import Tracking
+
     to_domain = app.mapper.to_domain_event
     position = seen = 0
     began = perf_counter()
@@ -123,21 +186,53 @@ def eventsourcing(params: dict[str, Any]) -> Figures:
         page = app.recorder.select_notifications(position, min(500, params["peers"] - seen), inclusive_of_start=False)
         for notification in page:
             event: Any = to_domain(notification)
-            totals.add(event.originator_id.hex, getattr(event, "quantity", 0), Tracking(app.name, notification.id))
+            add(event.originator_id.hex, getattr(event, "quantity", 0), Tracking(app.name, notification.id))
         position = page[-1].id
         seen += len(page)
-    seconds = perf_counter() - began
+    return {"per_second": seen / (perf_counter() - began)}
+
+
+def eventsourcing_postgres(params: dict[str, Any]) -> Figures:
+    import peer
+    from eventsourcing.persistence import Tracking
+    from eventsourcing.postgres import PostgresDatastore, PostgresTrackingRecorder
+
+    class Totals(PostgresTrackingRecorder):
+        """As above."""
+
+        def add(self, id: str, quantity: int, tracking: Tracking) -> None:
+            with self.datastore.transaction(commit=True) as cursor:
+                self._insert_tracking(cursor, tracking)
+                cursor.execute(
+                    "INSERT INTO totals VALUES (%s, %s)"
+                    " ON CONFLICT (id) DO UPDATE SET quantity = totals.quantity + excluded.quantity",
+                    (id, quantity),
+                    prepare=True,
+                )
+
+    url = params["stores"][0]
+    with peer.connection(url) as connection:
+        connection.execute("CREATE TABLE totals (id text PRIMARY KEY, quantity int NOT NULL)")
+    app = peer.open_app(url)
+    datastore: PostgresDatastore = app.recorder.datastore  # type: ignore[attr-defined] # the Postgres recorder
+    totals = Totals(datastore)
+    totals.create_table()
+    figures = _in_pages(params, app, totals.add)
     app.close()
-    return {"per_second": seen / seconds}
+    return figures
 
 
+ABOUT = (
+    "A projector with an `async def` handler and a constant statement. The peer commits row and tracking record for "
+    "each event, as its documentation has it, on the first events only."
+)
 QUESTION = Question(
     "tables",
     "Catch-up into a SQL table",
-    "A projector with an `async def` handler and a constant statement. The peer commits row and tracking record for "
-    "each event, as its documentation has it, on the first events only.",
-    cells,
-    {FLOOR: raw, OURS: eventfold, PEER: eventsourcing},
+    {
+        SQLITE: Asked(ABOUT, cells_of_sqlite, {FLOOR: raw, OURS: eventfold, PEER: eventsourcing}),
+        POSTGRES: Asked(ABOUT, cells_of_postgres, {FLOOR: raw_postgres, OURS: eventfold, PEER: eventsourcing_postgres}),
+    },
 )
 
 if __name__ == "__main__":
