@@ -7,6 +7,7 @@ caught its mutant proves nothing; `scripts/torture.py` and `test_mutants.py` hol
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,18 +17,23 @@ from uuid import uuid4
 
 import msgspec
 
+from eventfold.adapters import postgres
 from eventfold.adapters.codecs.json import JsonCodec
+from eventfold.adapters.postgres import connection as postgres_connection
 from eventfold.adapters.postgres import migrate as postgres_migrate
+from eventfold.adapters.postgres.commit import Commit
+from eventfold.adapters.postgres.connection import Connections
 from eventfold.adapters.sqlite import migrate
 from eventfold.adapters.sqlite.connection import translated
 from eventfold.adapters.sqlite.group import GroupCommit
 from eventfold.adapters.sqlite.lock import FileLock
 from eventfold.adapters.sqlite.read_model import _OpenTransaction
 from eventfold.adapters.sqlite.wakeup import WakeUp
-from eventfold.errors import Fenced, StoreError
+from eventfold.errors import Fenced, StoreBusy, StoreError, StoreUnavailable
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.event_store import Append
 from eventfold.ports.failpoint import failpoint
+from eventfold.processing import projection
 from eventfold.processing.projection import Projection
 from eventfold.schema.serializer import Serializer
 
@@ -215,9 +221,87 @@ def epoch_does_not_wrap(patch: Patch) -> None:
     in_the_database(patch, "(objid::bigint - reached) << 32 >> 32", "objid::bigint - (reached & 4294967295)")
 
 
+def any_version_before(patch: Patch) -> None:
+    """An expected version holds when the stream has passed it."""
+    in_the_database(patch, "p_expect = head", "p_expect <= head")
+
+
+def lost_answer_is_a_rejection(patch: Patch) -> None:
+    """An append whose connection broke is said to have stored nothing."""
+
+    async def told(self: Any, jobs: Any, outcomes: list[Any], why: Exception) -> None:
+        outcomes[:] = [StoreUnavailable(str(why)) if outcome is None else outcome for outcome in outcomes]
+
+    patch(Commit, "_find_out", told)
+
+
+def answer_before_commit(patch: Patch) -> None:
+    """An append is answered when it is done, and committed a moment later."""
+
+    async def begun(self: Any, fetch: Any, connection: Any, sql: str, values: Sequence[Any]) -> Any:
+        if not connection.is_in_transaction():
+            await connection.execute("BEGIN")
+        return await fetch(sql, *values)
+
+    give_back = Connections.give_back
+    late: set[asyncio.Task[None]] = set()
+
+    async def committed(self: Any, connection: Any) -> None:
+        await asyncio.sleep(0.02)
+        await connection.execute("COMMIT")
+        give_back(self, connection)
+
+    def given_back(self: Any, connection: Any) -> None:
+        if not connection.is_closed() and connection.is_in_transaction():
+            late.add(asyncio.ensure_future(committed(self, connection)))
+        else:
+            give_back(self, connection)
+
+    patch(Commit, "_ask", begun)
+    patch(Connections, "give_back", given_back)
+
+
+def commit_without_the_disk(patch: Patch) -> None:
+    """Appends are answered before the server has written its log."""
+    connect = postgres_connection._connect
+
+    def careless(*arguments: Any, server_settings: dict[str, str], **more: Any) -> Any:
+        return connect(*arguments, server_settings=server_settings | {"synchronous_commit": "off"}, **more)
+
+    async def fit(*_: Any, **__: Any) -> None:
+        return
+
+    patch(postgres_connection, "_connect", careless)
+    patch(postgres, "refuse_unfit", fit)
+
+
+def outage_stops_a_projector(patch: Patch) -> None:
+    """A subscription that cannot begin is the end, also for who had one before."""
+    patch(projection, "StoreUnavailable", StoreBusy)
+
+
+def checkpoint_is_believed(patch: Patch) -> None:
+    """Nobody looks whether the log holds the event of a checkpoint."""
+
+    async def believed(self: Any, checkpoint: Checkpoint) -> None:
+        return
+
+    patch(Projection, "_verify", believed)
+
+
+def copy_is_the_same_store(patch: Patch) -> None:
+    """Nobody looks whether this is the database that the store was in before."""
+
+    async def recognised(*_: Any) -> bool:
+        return True
+
+    patch(postgres, "recognise", recognised)
+
+
 T01, T04, T05, T08 = "test_t01_kill.py", "test_t04_failpoints.py", "test_t05_cancellation.py", "test_t08_disk.py"
 T15, T30 = "test_t15_lost_hints.py", "test_t30_differential.py"
 T10, T11 = "test_t10_interleavings.py", "test_t11_stress.py"
+T02, T13, T20, T24 = "test_t02_postgres_kill.py", "test_t13_restore.py", "test_t20_proxy.py", "test_t24_failover.py"
 T33, T40 = "test_t33_linearizable.py", "test_t40_mutated.py"
 MUTANTS: dict[str, Mutant] = {
     "ack_before_commit": Mutant(ack_before_commit, (T01, "-k", "kill_9"), quick=False),
@@ -236,6 +320,13 @@ MUTANTS: dict[str, Mutant] = {
     "epoch_once_for_a_session": Mutant(epoch_once_for_a_session, (T10, "-k", "script and bound and not at")),
     "epoch_too_high": Mutant(epoch_too_high, (T10, "-k", "script and append")),
     "epoch_does_not_wrap": Mutant(epoch_does_not_wrap, (T10, "-k", "script and 32")),
+    "any_version_before": Mutant(any_version_before, (T33, "-k", "history and postgres")),
+    "lost_answer_is_a_rejection": Mutant(lost_answer_is_a_rejection, (T20,)),
+    "answer_before_commit": Mutant(answer_before_commit, (T02,)),
+    "commit_without_the_disk": Mutant(commit_without_the_disk, (T24, "-k", "again_and_again"), quick=False),
+    "outage_stops_a_projector": Mutant(outage_stops_a_projector, (T24, "-k", "loses_its_transaction")),
+    "checkpoint_is_believed": Mutant(checkpoint_is_believed, (T24, "-k", "promoted")),
+    "copy_is_the_same_store": Mutant(copy_is_the_same_store, (T13,)),
     "names_are_imported": Mutant(names_are_imported, (T40, "-k", "looks_like_code")),
 }
 """`sync_normal`, `sync_off` and two more are planted by T-03 itself, against itself."""

@@ -11,27 +11,30 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import pytest
 
 from eventfold.adapters.memory import MemoryEventStore
-from eventfold.adapters.sqlite import open_sqlite
 from eventfold.adapters.system import system_clock
+from eventfold.bootstrap.stores import open_stores
 from eventfold.domain.message import Stream
 from eventfold.errors import ConcurrencyConflict
 from eventfold.ports.event_store import ANY, Append, EventStore
 from tests.acceptance.world import new_event
-from tests.torture.workload import FULL, SEED, report
+from tests.postgres import ExistingServer, PostgresServer, fresh_schema
+from tests.torture.workload import FULL, SEED, report, url, url_of_schema
 
 HISTORIES, OPERATIONS = (200 if FULL else 20), 500
 CLIENTS = 6
 STREAM = Stream("tape", "one")
+OPENED: Any = {"clock": system_clock, "migrate": True}
+Handles: TypeAlias = Callable[[int], AbstractAsyncContextManager[list[EventStore]]]
 
 
 @dataclass(frozen=True)
@@ -113,30 +116,56 @@ class Clients:
 
 
 @asynccontextmanager
-async def handles(kind: str, folder: Path, number: int) -> AsyncIterator[list[EventStore]]:
-    if kind == "memory":
-        yield [MemoryEventStore(system_clock)]
-        return
-    path = str(folder / f"{number}.db")
-    opened = [
-        await open_sqlite(path, clock=system_clock, writer=placement)
-        for placement in (("auto", "thread") if number % 2 else ("thread", "thread"))
-    ]
-    try:
-        yield [store for store, _ in opened]
-    finally:
-        for store, rows in opened:
-            await store.close()
-            await rows.close()
+async def in_memory(number: int) -> AsyncIterator[list[EventStore]]:
+    yield [MemoryEventStore(system_clock)]
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def of_a_file(folder: Path) -> Handles:
+    @asynccontextmanager
+    async def handles(number: int) -> AsyncIterator[list[EventStore]]:
+        path = folder / f"{number}.db"
+        async with AsyncExitStack() as stack:
+            yield [
+                (await stack.enter_async_context(open_stores(url(path, writer=placement), **OPENED))).events
+                for placement in (("auto", "thread") if number % 2 else ("thread", "thread"))
+            ]
+
+    return handles
+
+
+def of_a_server(server: PostgresServer | ExistingServer) -> Handles:
+    @asynccontextmanager
+    async def handles(number: int) -> AsyncIterator[list[EventStore]]:
+        with fresh_schema(server) as schema:
+            async with AsyncExitStack() as stack:
+                yield [
+                    (await stack.enter_async_context(open_stores(url_of_schema(server.url, schema), **OPENED))).events
+                    for _ in range(2)
+                ]
+
+    return handles
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def handles(request: pytest.FixtureRequest, tmp_path: Path) -> Handles:
+    """Opens two handles on a store with nothing in it, one for each history; memory has one."""
+    match request.param:
+        case "memory":
+            return in_memory
+        case "sqlite":
+            return of_a_file(tmp_path)
+        case _:
+            return of_a_server(request.getfixturevalue("postgres"))
+
+
 async def test_g02_g07_every_history_is_one_that_a_single_list_could_have_given(
-    kind: str, tmp_path: Path, planted: None
+    request: pytest.FixtureRequest, handles: Handles, planted: None
 ) -> None:
+    kind = request.node.callspec.params["handles"]
+    histories = 5 if kind == "postgres" and not FULL else HISTORIES
     seen = {"append": 0, "read": 0, "conflict": 0}
-    for number in range(HISTORIES):
-        async with handles(kind, tmp_path, number) as stores:
+    for number in range(histories):
+        async with handles(number) as stores:
             clients = Clients(stores, Random(f"{SEED}.{number}"))
             await asyncio.gather(*(clients.run(each, OPERATIONS // CLIENTS) for each in range(CLIENTS)))
         found = list(faults(clients.history))
@@ -144,7 +173,7 @@ async def test_g02_g07_every_history_is_one_that_a_single_list_could_have_given(
         for did in clients.history:
             seen[did.what] += 1
     assert min(seen.values()) > 0
-    report("T-33", store=kind, histories=HISTORIES, **seen)
+    report("T-33", store=kind, histories=histories, **seen)
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from typing import Any, TypeAlias
 
 from eventfold import Running
 from eventfold.adapters.memory import MemoryEventStore
-from eventfold.adapters.sqlite import open_sqlite, open_sqlite_rows_in_memory
+from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
 from eventfold.adapters.system import system_clock
-from eventfold.bootstrap.stores import Stores
+from eventfold.bootstrap.stores import Stores, open_stores
 from eventfold.domain.message import NewEvent, StoredEvent, Stream
 from eventfold.domain.query import Query
 from eventfold.errors import AppendOutcomeUnknown, ConcurrencyConflict, EventfoldError, Fenced, ProcessingError
@@ -50,11 +50,18 @@ PATIENCE = 30.0
 """Seconds after which a child that should have ended is a failure."""
 
 Note: TypeAlias = Callable[[Line], None]
+Place: TypeAlias = Path | str
+"""Of a store: its file, or its URL."""
 app = application(summing(), seeing())
 
 
-def url(path: Path, *, writer: str = "auto") -> str:
-    return f"sqlite:///{path}?writer={writer}"
+def url(place: Place, *, writer: str = "auto") -> str:
+    return place if isinstance(place, str) else f"sqlite:///{place}?writer={writer}"
+
+
+def url_of_schema(server: str, schema: str) -> str:
+    """A store on this server with everything in a schema of its own, the projectors' tables as well."""
+    return f"{server}?schema={schema}&options=-csearch_path%3D{schema}"
 
 
 @asynccontextmanager
@@ -166,9 +173,9 @@ async def watch(source: EventSource, note: Note, name: str, after: int) -> int:
 # -------------------------------------------------------------------------- lives
 
 
-async def writing(path: Path, note: Note, seed: int, tasks: int = 6) -> None:
+async def writing(place: Place, note: Note, seed: int, tasks: int = 6) -> None:
     """Write without end."""
-    async with app.open(url(path), run=False) as running:
+    async with app.open(url(place), run=False) as running:
         chance = Random(seed)
 
         async def write(number: int) -> None:
@@ -184,9 +191,9 @@ async def writing(path: Path, note: Note, seed: int, tasks: int = 6) -> None:
                 group.create_task(write(number))
 
 
-async def projecting(path: Path, note: Note, seed: int) -> None:
+async def projecting(place: Place, note: Note, seed: int) -> None:
     """Project and watch without end, in short lives."""
-    async with app.open(url(path), run=False) as running:
+    async with app.open(url(place), run=False) as running:
         after = max(0, await running.head() - 20)
         while True:
             if stopped := [error for error in await project(running) if not isinstance(error, Fenced)]:
@@ -195,9 +202,9 @@ async def projecting(path: Path, note: Note, seed: int) -> None:
             await asyncio.sleep(0.001)
 
 
-async def living(path: Path, note: Note, seed: int) -> None:
+async def living(place: Place, note: Note, seed: int) -> None:
     """The application as it is run: its processors follow the log, and so does a watcher, woken by other processes."""
-    async with app.open(url(path)) as running:
+    async with app.open(url(place)) as running:
         after = max(0, await running.head() - 20)
         name = f"live watcher {seed}"
         note(Subscribed(name, after))
@@ -209,9 +216,9 @@ async def living(path: Path, note: Note, seed: int) -> None:
                         raise status.error
 
 
-async def stepping(path: Path, note: Note, seed: int) -> None:
+async def stepping(place: Place, note: Note, seed: int) -> None:
     """A handful of rounds, each the same for the same seed, for failpoints to strike in."""
-    async with app.open(url(path), run=False) as running:
+    async with app.open(url(place), run=False) as running:
         await steps(running, note, seed)
 
 
@@ -228,7 +235,7 @@ async def steps(running: Running, note: Note, seed: int, rounds: int = 4) -> lis
     return writers
 
 
-LIVES: Mapping[str, Callable[[Path, Note, int], Awaitable[None]]] = {
+LIVES: Mapping[str, Callable[[Place, Note, int], Awaitable[None]]] = {
     "writing": writing,
     "projecting": projecting,
     "living": living,
@@ -236,13 +243,13 @@ LIVES: Mapping[str, Callable[[Path, Note, int], Awaitable[None]]] = {
 }
 
 
-def live(life: str, path: str, seed: int, fault: str, mutant: str, pipe: Connection) -> None:
+def live(life: str, place: Place, seed: int, fault: str, mutant: str, pipe: Connection) -> None:
     """The main function of a child."""
     os.environ[VARIABLE] = fault
     if fault:
         arm_from_environment()
     mutants.plant(mutant)
-    asyncio.run(LIVES[life](Path(path), lambda line: pipe.send_bytes(encode(line)), seed))  # type: ignore[arg-type] # a coroutine
+    asyncio.run(LIVES[life](place, lambda line: pipe.send_bytes(encode(line)), seed))  # type: ignore[arg-type] # a coroutine
 
 
 # ----------------------------------------------------------------------- children
@@ -254,10 +261,10 @@ _processes.set_forkserver_preload(["tests.torture.workload"])
 class Child:
     """A process that lives one of the lives. What it has told is here, whatever becomes of it."""
 
-    def __init__(self, life: str, path: Path, *, seed: int, fault: str = "", mutant: str = "") -> None:
+    def __init__(self, life: str, place: Place, *, seed: int, fault: str = "", mutant: str = "") -> None:
         self.journal: list[Line] = []
         self._pipe, theirs = _processes.Pipe(duplex=False)
-        self.process = _processes.Process(target=live, args=(life, str(path), seed, fault, mutant, theirs), daemon=True)
+        self.process = _processes.Process(target=live, args=(life, place, seed, fault, mutant, theirs), daemon=True)
         self.process.start()
         theirs.close()
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -317,15 +324,13 @@ class Left:
     behind: dict[str, int] = field(default_factory=dict)
 
 
-async def audit(path: Path, journal: Sequence[Line], *, quiet: bool = False) -> Left:
+async def audit(place: Place, journal: Sequence[Line], *, quiet: bool = False) -> Left:
     """Open what is left, as a user would, and hold it against the journal."""
-    store, rows = await open_sqlite(str(path), clock=system_clock)
-    try:
-        _, ((verdict, *_), *_) = await rows.query_text("PRAGMA integrity_check")
-        return await audited(store, rows, journal, quiet=quiet, integrity=str(verdict))
-    finally:
-        await store.close()
-        await rows.close()
+    async with open_stores(url(place), clock=system_clock, migrate=True) as stores:
+        verdict: object = "ok"
+        if isinstance(place, Path):
+            _, ((verdict, *_), *_) = await stores.rows.query_text("PRAGMA integrity_check")
+        return await audited(stores.events, stores.rows, journal, quiet=quiet, integrity=str(verdict))
 
 
 async def audited(
@@ -344,9 +349,9 @@ async def audited(
     return Left(log, violations, tally(log, journal))
 
 
-async def finish(path: Path) -> None:
+async def finish(place: Place) -> None:
     """A last life without faults: the projectors come to the end of the log."""
-    async with app.open(url(path), run=False) as running:
+    async with app.open(url(place), run=False) as running:
         stopped = await project(running)
         assert not stopped, stopped
 
