@@ -25,7 +25,7 @@ EventfoldError
 │   └── UpcastFailed
 ├── StoreError                      the store cannot do this, now or ever
 │   ├── StoreUnavailable · StoreBusy · StoreFull · StoreClosed · StoreUsedAfterFork
-│   ├── StoreNotMigrated · StoreTooNew · NotAStore
+│   ├── StoreNotMigrated · StoreTooNew · NotAStore · LogDiverged
 │   └── UnsupportedByStore · UnsupportedIsolation
 └── ProcessingError                 a processor could not go on
     ├── HandlerFailed · ProcessorStopped · Fenced · CheckpointAheadOfLog
@@ -66,6 +66,7 @@ __all__ = [
     "InvalidInput",
     "InvalidStoreUrl",
     "InvalidStreamName",
+    "LogDiverged",
     "NotAStore",
     "ProcessingError",
     "ProcessorStopped",
@@ -305,6 +306,18 @@ class StoreUnavailable(StoreError):
     """The store cannot be reached or refuses to work."""
 
     retryable = True
+
+
+class LogDiverged(StoreError):
+    """The log that was followed is not the one that is there now: a copy of it that has lost the end."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        super().__init__(
+            f"the event at position {position}, which has been read, is not in the log any more: another server has "
+            "taken over and lacks the end of it. Open the store anew: projectors are checked then; rebuild those that "
+            "are ahead of the log by raising their version"
+        )
 
 
 class StoreBusy(StoreError):

@@ -23,6 +23,7 @@ from eventfold.adapters.postgres import connection as postgres_connection
 from eventfold.adapters.postgres import migrate as postgres_migrate
 from eventfold.adapters.postgres.commit import Commit
 from eventfold.adapters.postgres.connection import Connections
+from eventfold.adapters.postgres.following import Following
 from eventfold.adapters.sqlite import migrate
 from eventfold.adapters.sqlite.connection import translated
 from eventfold.adapters.sqlite.group import GroupCommit
@@ -289,6 +290,15 @@ def checkpoint_is_believed(patch: Patch) -> None:
     patch(Projection, "_verify", believed)
 
 
+def servers_are_alike(patch: Patch) -> None:
+    """Whoever answers is believed to have the whole log."""
+
+    async def believed(self: Any) -> None:
+        self._history = self._horizon.history
+
+    patch(Following, "_recognise", believed)
+
+
 def copy_is_the_same_store(patch: Patch) -> None:
     """Nobody looks whether this is the database that the store was in before."""
 
@@ -326,6 +336,7 @@ MUTANTS: dict[str, Mutant] = {
     "commit_without_the_disk": Mutant(commit_without_the_disk, (T24, "-k", "again_and_again"), quick=False),
     "outage_stops_a_projector": Mutant(outage_stops_a_projector, (T24, "-k", "loses_its_transaction")),
     "checkpoint_is_believed": Mutant(checkpoint_is_believed, (T24, "-k", "promoted")),
+    "servers_are_alike": Mutant(servers_are_alike, (T24, "-k", "lost_its_end and 60")),
     "copy_is_the_same_store": Mutant(copy_is_the_same_store, (T13,)),
     "names_are_imported": Mutant(names_are_imported, (T40, "-k", "looks_like_code")),
 }

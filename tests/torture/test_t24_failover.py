@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from itertools import cycle, islice
 from random import Random
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from eventfold import Projector, Recorded, Running, View
 from eventfold.domain.message import Stream
 from eventfold.domain.query import Query
-from eventfold.errors import CheckpointAheadOfLog, StoreUnavailable
+from eventfold.errors import AppendOutcomeUnknown, CheckpointAheadOfLog, LogDiverged, StoreUnavailable
 from eventfold.ports.event_store import Append
 from eventfold.testing.journal import Acknowledged, Delivered, Journalled, Line, Subscribed
 from tests.acceptance.world import application, new_event, positions, saw, seen_t
@@ -247,6 +248,95 @@ async def test_t24_fm05_a_promoted_standby_without_the_tail_is_consistent_and_is
     assert after_nothing == after_another == [CheckpointAheadOfLog] * len(PROJECTORS)
     assert incarnations == 2
     report("T-24 promotion", store="postgres", faults=1, lost_with_the_standby=len(lost), detected=2, of=2)
+
+
+class Address:
+    """One address, whichever server is behind it."""
+
+    def __init__(self, port: int) -> None:
+        self.behind = port
+        self.port = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        listening = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = listening.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            listening.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            from_server, to_server = await asyncio.open_connection("127.0.0.1", self.behind)
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(_pass_on(reader, to_server), _pass_on(from_server, writer))
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await source.read(65_536):
+            target.write(data)
+            await target.drain()
+    target.close()
+
+
+async def has_been_passed(running: Running, position: int) -> bool:
+    """By the readers of this process, and they have had a turn since."""
+    horizon: Any = running._stores.events._horizon  # type: ignore[attr-defined] # the store is that of Postgres
+    passed = bool(horizon.head >= position)
+    await asyncio.sleep(0.05)
+    return passed
+
+
+@pytest.mark.parametrize("lost", [0, 60])
+@pytest.mark.parametrize("query", [Query.all(), Query.of(categories=["nothing"])], ids=["all", "nothing"])
+async def test_t24_fm05_who_follows_a_log_that_has_lost_its_end_is_told_and_others_go_on(
+    planted: None, query: Query, lost: int
+) -> None:
+    """The process stays open, its address stays the same, and the server behind it becomes another one."""
+    got: list[int] = []
+
+    async def follow(running: Running) -> None:
+        async with running.source.subscribe(query, after=0) as batches:
+            async for batch in batches:
+                got.extend(event.position for event in batch.events)
+
+    async def appended(running: Running) -> int:
+        while True:
+            try:
+                appended = await running.sink.append(Append(TAPE, [new_event(uuid4().bytes)]))
+            except (StoreUnavailable, AppendOutcomeUnknown):
+                continue
+            return appended.position
+
+    with start_postgres({"fsync": "off"}) as primary:
+        address = Address(primary.port)
+        async with address.open(), asyncio.timeout(PATIENCE):
+            url = url_of_schema(primary.url.replace(str(primary.port), str(address.port)), SCHEMA)
+            async with app.open(url, run=False) as running:
+                following = asyncio.create_task(follow(running))
+                kept = [await appended(running) for _ in range(20)][-1]
+                with primary.standby() as standby:
+                    await has_come_to(standby, kept)
+                    await cut_off(standby)
+                    before = [await appended(running) for _ in range(lost)]
+                    await until(lambda: has_been_passed(running, max([kept, *before])))
+                    await asyncio.to_thread(primary.kill)
+                    await asyncio.to_thread(standby.promote)
+                    address.behind = standby.port
+                    new = [await appended(running) for _ in range(60)]
+                    if lost:
+                        with pytest.raises(LogDiverged):
+                            await following
+                    else:
+                        await until(lambda: has_been_passed(running, new[-1]))
+                        assert query.unrestricted is (got[-1:] == new[-1:])
+                        assert not following.done()
+                        following.cancel()
+    report("T-24 promotion", store="postgres", faults=1, detected=int(lost > 0), of=int(lost > 0))
 
 
 async def incarnations_of(server: PostgresServer) -> int:

@@ -247,7 +247,11 @@ class PostgresEventStore:
         async def select(after: int, upto: int, most: int) -> list[Any]:
             return await self._select(query, after, upto, most)
 
-        following = Following(self._horizon, self._bell, select, _stored_all)
+        async def id_at(position: int) -> bytes | None:
+            rows = await self._rows(self._at, ([position],))
+            return _stored(rows[0]).event_id if rows else None
+
+        following = Following(self._horizon, self._bell, select, _stored_all, id_at)
         batches = catch_up_then_live(following.page, self._bell, max(-1, min(after, _UNENDING)))
         async with self._horizon.watching():
             try:

@@ -33,7 +33,7 @@ __all__ = ["Ears", "Holder", "Horizon", "holders"]
 _log = logging.getLogger("eventfold.postgres")
 
 DRAWN: Final = "SELECT coalesce(pg_sequence_last_value('{events_position_seq}'::regclass), 0)"
-HORIZON: Final = "SELECT drawn, bound, head FROM {horizon}()"
+HORIZON: Final = "SELECT drawn, bound, head, uuid_send(head_id), history FROM {horizon}()"
 HOLDERS: Final = """
 SELECT l.pid, a.application_name, a.usename::text, a.state, p.gid,
        extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared))::float8 AS seconds,
@@ -131,7 +131,11 @@ class Horizon:
         self, connections: Connections, names: Names, bell: Bell, *, slowest: float, ears: Ears | None = None
     ) -> None:
         self.head: int = 0
-        """As last seen. The events up to it are final."""
+        """As last seen. The events up to it are final, as long as the history is the same."""
+        self.head_id: bytes | None = None
+        """Of the event there."""
+        self.history: str | None = None
+        """Of which server, and since which promotion: another one may lack what was read before."""
         self._connections = connections
         self._names = names
         self._bell = bell
@@ -178,11 +182,11 @@ class Horizon:
     async def _look(self, connection: Connection) -> None:
         drawn = await connection.fetchval(self._drawn, timeout=_ANSWERS)
         if drawn != self._known or monotonic() > self._trusted_until:
-            drawn, bound, head = await connection.fetchrow(self._horizon, timeout=_ANSWERS)
+            drawn, bound, head, head_id, history = await connection.fetchrow(self._horizon, timeout=_ANSWERS)
             self._known = drawn if bound >= drawn else None
             self._trusted_until = monotonic() + _TRUSTED
-            if head > self.head:
-                self.head = head
+            if head > self.head or history != self.history:
+                self.head, self.head_id, self.history = head, head_id, history
                 self._moved_at, self._reported = monotonic(), False
         self._looked_at = monotonic()
         if self._known is not None:
@@ -193,7 +197,7 @@ class Horizon:
 
     def lost(self, error: EventfoldError) -> None:
         """Whoever meets an outage says so. What was known dies with the connection: another server may answer next."""
-        self.head, self._known = 0, None
+        self.head, self.head_id, self._known = 0, None, None
         if not self._away:
             self._away = True
             _log.warning("the log cannot be followed for now, and will be as soon as that works again: %s", error)

@@ -221,12 +221,19 @@ BEGIN
 END $$;
 
 -- What a reader goes by: the last committed event at or below the bound. In one call, so that a pooler cannot put a
--- crash of the server between: after one, positions that were drawn and not committed are drawn again.
-CREATE FUNCTION {horizon}(OUT drawn bigint, OUT bound bigint, OUT head bigint) LANGUAGE plpgsql AS $$
+-- crash of the server between: after one, positions that were drawn and not committed are drawn again. And whose history
+-- it is: a standby that was promoted, or a copy, may have lost the end of what was read before. The timeline is that of
+-- the log that is written now; the control file tells it only after the next checkpoint.
+CREATE FUNCTION {horizon}(OUT drawn bigint, OUT bound bigint, OUT head bigint, OUT head_id uuid, OUT history text)
+LANGUAGE plpgsql AS $$
 BEGIN
     drawn := coalesce(pg_sequence_last_value('{events_position_seq}'), 0);
     bound := {bound}();
-    head := coalesce((SELECT max(e.position) FROM {events} AS e WHERE e.position <= bound), 0);  -- a later statement
+    SELECT e.position, e.event_id INTO head, head_id FROM {events} AS e  -- a later statement
+     WHERE e.position <= bound ORDER BY e.position DESC LIMIT 1;
+    head := coalesce(head, 0);
+    history := concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
+                         left(pg_walfile_name(pg_current_wal_lsn()), 8));
 END $$;
 
 -- ------------------------------------------------------------------------------------------------------ appends
