@@ -86,6 +86,6 @@ async def notify_elsewhere(url: str, schema: str) -> None:
         await connection.close()
 
 
-async def soon(awaitable: Any, seconds: float = 10.0) -> Any:
+async def soon(awaitable: Any, seconds: float = 30.0) -> Any:
     async with asyncio.timeout(seconds):
         return await awaitable
