@@ -65,6 +65,7 @@ EVERY: list[tuple[EventfoldError, list[str]]] = [
     (errors.StoreNotMigrated("x.db", 0, 3), ["x.db", "no tables", "3", "migrate=True"]),
     (errors.StoreNotMigrated("x.db", 2, 3), ["x.db", "version 2", "3"]),
     (errors.StoreTooNew("x.db", 4, 3), ["x.db", "4", "3", "upgrade"]),
+    (errors.LogDiverged(9), ["position 9", "another server", "raising their version"]),
     (
         errors.HandlerFailed("event", "stock", ValueError("boom"), "Bought at position 3"),
         ["'stock'", "position 3", "ValueError: boom"],
