@@ -18,8 +18,8 @@ from eventfold.adapters.postgres.failures import (
     PostgresError,
     speaking_our_errors,
 )
-from eventfold.adapters.postgres.guard import Guard
 from eventfold.errors import InvalidStoreUrl, StoreClosed
+from eventfold.ports.guard import Guard
 
 __all__ = ["Connection", "Connections", "Row"]
 

@@ -77,7 +77,8 @@ class Following:
             try:
                 if len(self._ahead) < PAGE:
                     await self._read_on(self._ahead[-1][0] if self._ahead else after)
-                if self._history == self._horizon.history:
+                if self._history in (None, self._horizon.history):  # None: nothing has been passed yet
+                    self._history = self._horizon.history
                     break
                 await self._recognise()
                 continue

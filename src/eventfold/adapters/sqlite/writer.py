@@ -20,13 +20,13 @@ from typing import TypeVar
 from eventfold.adapters.sqlite.connection import Connection
 from eventfold.adapters.sqlite.exclusive import Exclusive
 from eventfold.adapters.sqlite.group import GroupCommit, Job, Outcome
-from eventfold.adapters.sqlite.guard import Guard
 from eventfold.adapters.sqlite.lock import FREE, Lock
 from eventfold.adapters.sqlite.pace import Pace, Placement
 from eventfold.adapters.sqlite.waiting import Group, WaitingAppends, settle, told
 from eventfold.domain.message import Stream
 from eventfold.errors import StoreBusy
 from eventfold.ports.event_store import Appended
+from eventfold.ports.guard import Guard
 from eventfold.ports.subscription import Bell
 
 __all__ = ["Placement", "Writer"]

@@ -29,5 +29,5 @@ class Guard:
 
     @property
     def forked(self) -> bool:
-        """This is a child of the process that opened the file, and must not touch it, nor close it."""
+        """This is a child of the process that opened the store: its files and sockets are the parent's."""
         return os.getpid() != self._pid
