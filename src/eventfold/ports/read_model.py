@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from eventfold.errors import InvalidInput
 from eventfold.ports.checkpoint_store import Checkpoint, CheckpointStore, Move
 from eventfold.ports.processors import ProcessorRegister
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     Writing: TypeAlias = Insert | Update | Delete
 
-__all__ = ["Bound", "Params", "ReadModel", "RowTransaction", "Shape", "Writes"]
+__all__ = ["Bound", "Params", "ReadModel", "RowTransaction", "Shape", "Writes", "refuse_older_code"]
 
 Params: TypeAlias = Mapping[str, Any]
 
@@ -111,3 +112,12 @@ class ReadModel(CheckpointStore, ProcessorRegister, Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def refuse_older_code(processor: str, version: int, recorded: int | None) -> None:
+    """Raises InvalidInput where a higher version than that of the code has filled the tables."""
+    if recorded is not None and recorded > version:
+        raise InvalidInput(
+            f"projector {processor!r} is version {version} here, but version {recorded} has filled its tables; "
+            "deploy the newer code, or raise version= above it to fill them anew"
+        )

@@ -20,7 +20,7 @@ from eventfold.domain.message import to_micros
 from eventfold.errors import InvalidInput, UnsupportedStatement
 from eventfold.ports.checkpoint_store import Checkpoint
 from eventfold.ports.clock import Clock
-from eventfold.ports.read_model import Bound, Params, RowTransaction
+from eventfold.ports.read_model import Bound, Params, RowTransaction, refuse_older_code
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -71,11 +71,7 @@ class PostgresReadModel(PostgresProcessors):
         async def work(connection: Connection) -> Checkpoint:
             await connection.execute(self._names.fill(ONE_AT_A_TIME))
             recorded = await connection.fetchval(self._names.fill(RECORDED_VERSION), processor)
-            if recorded is not None and recorded > version:
-                raise InvalidInput(
-                    f"projector {processor!r} is version {version} here, but version {recorded} has filled its tables; "
-                    "deploy the newer code, or raise version= above it to fill them anew"
-                )
+            refuse_older_code(processor, version, recorded)
             if recorded is not None and recorded < version:
                 await replacing(connection)  # before the checkpoint: a copy that writes holds both in this order
                 await self.reset_within(connection, processor)

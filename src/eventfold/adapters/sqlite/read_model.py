@@ -21,7 +21,7 @@ from eventfold.errors import InvalidInput, StoreClosed, UnsupportedStatement
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.clock import Clock
 from eventfold.ports.failpoint import failpoint
-from eventfold.ports.read_model import Bound, Params, RowTransaction, Writes
+from eventfold.ports.read_model import Bound, Params, RowTransaction, Writes, refuse_older_code
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -89,11 +89,7 @@ class SqliteReadModel(SqliteProcessors):
         self, processor: str, version: int, creates: Sequence[str], drops: Sequence[str], connection: Connection
     ) -> Checkpoint:
         recorded = connection.execute(self._names.fill(RECORDED_VERSION), (processor,)).get
-        if recorded is not None and recorded > version:
-            raise InvalidInput(
-                f"projector {processor!r} is version {version} here, but version {recorded} has filled its tables; "
-                "deploy the newer code, or raise version= above it to fill them anew"
-            )
+        refuse_older_code(processor, version, recorded)
         if recorded is not None and recorded < version:
             for statement in drops:
                 connection.execute(statement)
