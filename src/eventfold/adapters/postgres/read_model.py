@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,18 +15,17 @@ from eventfold.adapters.postgres.row_transaction import OpenTransaction
 from eventfold.adapters.postgres.session import session
 from eventfold.adapters.postgres.tables import make_tables, replace_tables
 from eventfold.adapters.postgres.transient import again_if_transient
-from eventfold.adapters.sql import Statements, postgres_dialect
+from eventfold.adapters.sql import BindsStatements, postgres_dialect
 from eventfold.domain.message import to_micros
-from eventfold.errors import InvalidInput, UnsupportedStatement
+from eventfold.errors import InvalidInput
 from eventfold.ports.checkpoint_store import Checkpoint
 from eventfold.ports.clock import Clock
-from eventfold.ports.read_model import Bound, Params, RowTransaction, refuse_older_code
+from eventfold.ports.read_model import Params, RowTransaction, refuse_older_code
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.sql.selectable import SelectBase
 
-    from eventfold.ports.read_model import Writing
 
 __all__ = ["PostgresReadModel"]
 
@@ -41,10 +40,9 @@ NOTE_ERROR: Final = "UPDATE {processors} SET last_error = $1, updated_at = $2 WH
 OURS_LAST: Final = "SELECT set_config('search_path', current_setting('search_path') || ', {schema}', true)"
 _ONLY_READS: Final = "one statement that only reads, please: SELECT … (events are never changed by SQL)"
 _THE_SERVERS_OWN: Final = "pg_"
-_NO_PARAMS: Final[Params] = {}
 
 
-class PostgresReadModel(PostgresProcessors):
+class PostgresReadModel(PostgresProcessors, BindsStatements):
     """
     Tables beside the log, each where the connection's `search_path` leads, or in the schema that the table names.
 
@@ -54,9 +52,7 @@ class PostgresReadModel(PostgresProcessors):
     def __init__(self, connections: Connections, names: Names, clock: Clock) -> None:
         super().__init__(connections, names, clock)
         self._names = names
-        self._statements = Statements(postgres_dialect())
-        self._theirs: set[str] = set()  # tables that have been found to be none of ours
-        self._dialect = postgres_dialect()
+        BindsStatements.__init__(self, postgres_dialect())
 
     # ---------------------------------------------------------------------- set-up
 
@@ -95,16 +91,6 @@ class PostgresReadModel(PostgresProcessors):
 
     # --------------------------------------------------------------------- writing
 
-    def bind(self, statement: Writing, row: Params | None) -> Bound:
-        values = row or _NO_PARAMS
-        compiled = self._statements.find(statement, values)
-        if compiled.table not in self._theirs:
-            if not compiled.table:
-                raise UnsupportedStatement("write() takes insert, update, delete; read with await view.fetch(select)")
-            self._refuse_our_own(compiled.table)
-            self._theirs.add(compiled.table)
-        return compiled, compiled.bind(values)
-
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[RowTransaction]:
         self._connections.refuse_if_unusable()
@@ -121,15 +107,6 @@ class PostgresReadModel(PostgresProcessors):
         async with session(self._connections, for_user=True) as connection:
             rows = await connection.fetch(sql, *values)
         return [make(row) for row in rows]
-
-    def prepared(
-        self, select: SelectBase, params: Params | None
-    ) -> tuple[str, tuple[Any, ...], Callable[[Sequence[Any]], tuple[Any, ...]]]:
-        values = params or _NO_PARAMS
-        compiled = self._statements.find(select, values)  # type: ignore[arg-type] # anything else is refused there
-        if compiled.table or compiled.row is None:
-            raise UnsupportedStatement("a query takes a select; rows are written by projectors, with view.write()")
-        return compiled.sql, compiled.bind(values), compiled.row
 
     async def query_text(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import apsw.ext
 
-from eventfold.adapters.sql import Statements, ddl_create, ddl_drop, sqlite_dialect
+from eventfold.adapters.sql import BindsStatements, ddl_create, ddl_drop, sqlite_dialect
 from eventfold.adapters.sqlite.connection import IN_MEMORY, Connection, in_transaction, speaking_our_errors
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.processors import SqliteProcessors
@@ -21,13 +21,12 @@ from eventfold.errors import InvalidInput, StoreClosed, UnsupportedStatement
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.clock import Clock
 from eventfold.ports.failpoint import failpoint
-from eventfold.ports.read_model import Bound, Params, RowTransaction, Writes, refuse_older_code
+from eventfold.ports.read_model import Params, RowTransaction, Writes, refuse_older_code
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.sql.selectable import SelectBase
 
-    from eventfold.ports.read_model import Writing
 
 __all__ = ["SqliteReadModel"]
 
@@ -41,10 +40,9 @@ SET code_version = excluded.code_version, last_error = NULL, updated_at = exclud
 """
 NOTE_ERROR: Final = "UPDATE {processors} SET last_error = ?, updated_at = ? WHERE name = ?"
 query_info: Final[Callable[[Any, str], apsw.ext.QueryDetails]] = cast("Any", apsw.ext).query_info
-_NO_PARAMS: Final[Params] = {}
 
 
-class SqliteReadModel(SqliteProcessors):
+class SqliteReadModel(SqliteProcessors, BindsStatements):
     """
     Tables beside the log. Writes go through the process's one writer, queries through a reader of their own.
 
@@ -66,9 +64,7 @@ class SqliteReadModel(SqliteProcessors):
         self._names = names
         self._queries = queries
         self._queries_lock = threading.Lock()
-        self._statements = Statements(sqlite_dialect())
-        self._theirs: set[str] = set()  # tables that have been found to be none of ours
-        self._dialect = sqlite_dialect()
+        BindsStatements.__init__(self, sqlite_dialect())
         writer.close_first.append(self._close_queries)
 
     # ---------------------------------------------------------------------- set-up
@@ -107,16 +103,6 @@ class SqliteReadModel(SqliteProcessors):
 
     # --------------------------------------------------------------------- writing
 
-    def bind(self, statement: Writing, row: Params | None) -> Bound:
-        values = row or _NO_PARAMS
-        compiled = self._statements.find(statement, values)
-        if compiled.table not in self._theirs:
-            if not compiled.table:
-                raise UnsupportedStatement("write() takes insert, update, delete; read with await view.fetch(select)")
-            self._refuse_our_own(compiled.table)
-            self._theirs.add(compiled.table)
-        return compiled, compiled.bind(values)
-
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[RowTransaction]:
         async with self._writer.turn() as connection:
@@ -145,15 +131,6 @@ class SqliteReadModel(SqliteProcessors):
     def _run_query(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
         with self._reading() as queries:
             return queries.execute(sql, values).fetchall()
-
-    def prepared(
-        self, select: SelectBase, params: Params | None
-    ) -> tuple[str, tuple[Any, ...], Callable[[Sequence[Any]], tuple[Any, ...]]]:
-        values = params or _NO_PARAMS
-        compiled = self._statements.find(select, values)  # type: ignore[arg-type] # anything else is refused there
-        if compiled.table or compiled.row is None:
-            raise UnsupportedStatement("a query takes a select; rows are written by projectors, with view.write()")
-        return compiled.sql, compiled.bind(values), compiled.row
 
     async def query_text(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         if self._path == IN_MEMORY:
