@@ -117,7 +117,7 @@ def running_on(folder: Path) -> list[int]:
 
 def command_lines() -> Iterator[tuple[int, str]]:
     if not PROC.exists():
-        listing = subprocess.run(["ps", "-A", "-o", "pid=,command="], capture_output=True, text=True, check=True)
+        listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
         for line in listing.stdout.splitlines():
             process, _, command = line.strip().partition(" ")
             yield int(process), command

@@ -7,13 +7,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tests.keeper import clear_orphans, running_on
+from tests.keeper import clear_orphans, command_lines, running_on
 from tests.postgres import PostgresServer, ServerDied, fresh_schema, start_postgres
+from tests.processes import children_of
 
 KEEPS_A_SERVER = """
 import time
@@ -111,18 +113,16 @@ def test_a_server_is_removed_after_its_block() -> None:
 
 
 def test_a_server_is_removed_after_kill_9_of_the_tests() -> None:
-    child, folder = child_with_a_server()
-    child.kill()
-    child.wait()
-    wait_until_gone(folder)
+    with child_with_a_server() as (child, folder):
+        child.kill()
+        child.wait()
+        wait_until_gone(folder)
 
 
 def test_a_server_is_removed_by_the_next_run_when_its_keeper_is_killed_too(place: Path) -> None:
-    child, folder = child_with_a_server()
-    assert folder.parent == place
-    os.kill(keeper_of(child), signal.SIGKILL)
-    child.kill()
-    child.wait()
+    with child_with_a_server() as (child, folder):
+        assert folder.parent == place
+        os.kill(keeper_of(child), signal.SIGKILL)
     assert folder.exists()
     assert running_on(folder), "nobody was left to end it"
     clear_orphans()
@@ -147,22 +147,21 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield place
 
 
-def child_with_a_server() -> tuple[subprocess.Popen[str], Path]:
-    child = subprocess.Popen([sys.executable, "-c", KEEPS_A_SERVER], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    with child.stdout:
-        folder = Path(child.stdout.readline().strip())
-    assert folder.is_dir()
-    return child, folder
+@contextmanager
+def child_with_a_server() -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    with subprocess.Popen([sys.executable, "-c", KEEPS_A_SERVER], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            folder = Path(child.stdout.readline().strip())
+            assert folder.is_dir()
+            yield child, folder
+        finally:
+            child.kill()
 
 
 def keeper_of(child: subprocess.Popen[str]) -> int:
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
-    [keeper] = [
-        int(line.split()[0])
-        for line in listing.stdout.splitlines()
-        if line.split()[1] == str(child.pid) and "keeper.py" in line
-    ]
+    children = children_of(child.pid)
+    [keeper] = [process for process, command in command_lines() if process in children and "keeper.py" in command]
     return keeper
 
 
