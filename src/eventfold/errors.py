@@ -24,7 +24,7 @@ EventfoldError
 │   ├── DuplicateName
 │   └── UpcastFailed
 ├── StoreError                      the store cannot do this, now or ever
-│   ├── StoreUnavailable · StoreBusy · StoreFull · StoreClosed · StoreUsedAfterFork
+│   ├── StoreUnavailable · StoreBusy · LockTimedOut · StoreFull · StoreClosed · StoreUsedAfterFork
 │   ├── StoreNotMigrated · StoreTooNew · NotAStore · LogDiverged
 │   └── UnsupportedByStore · UnsupportedIsolation
 └── ProcessingError                 a processor could not go on
@@ -66,6 +66,7 @@ __all__ = [
     "InvalidInput",
     "InvalidStoreUrl",
     "InvalidStreamName",
+    "LockTimedOut",
     "LogDiverged",
     "NotAStore",
     "ProcessingError",
@@ -330,6 +331,20 @@ class StoreBusy(StoreError):
         self.held_for = held_for
         holder = "another process" if holder_pid is None else f"process {holder_pid}"
         super().__init__(f"{holder} held the store for {held_for:.1f} s; end it, or raise ?busy= in the store's URL")
+
+
+class LockTimedOut(StoreError):
+    """Somebody else held the lock of a stream all the time; `waited` is in seconds."""
+
+    retryable = True
+
+    def __init__(self, stream: object, waited: float) -> None:
+        self.stream = stream
+        self.waited = waited
+        super().__init__(
+            f"stream {stream} was locked by somebody else for {waited:g} s; try again, wait longer with timeout=, "
+            "or execute without a lock: versions are verified all the same"
+        )
 
 
 class StoreFull(StoreError):

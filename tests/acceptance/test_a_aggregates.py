@@ -93,6 +93,19 @@ async def test_a3_a_damaged_file_is_no_rejection_either(tmp_path: Path) -> None:
             pass
 
 
+async def test_a3_a_damaged_page_is_no_rejection_either(tmp_path: Path) -> None:
+    file = tmp_path / "damaged.db"
+    async with application().open(f"sqlite:///{file}") as running:
+        await running.execute(tapes, "a", record(*[Noted("x" * 1_000)] * 200))
+    size = file.stat().st_size
+    with file.open("r+b") as pages:  # the root pages stay as they are, so that it opens
+        pages.seek(size // 2)
+        pages.write(b"\xff" * (size - size // 2))
+    async with application().open(f"sqlite:///{file}", migrate=False, run=False) as running:
+        with pytest.raises(StoreUnavailable, match=r"damaged.*restore a backup"):
+            await running.execute(tapes, "a", record(Added(1)))
+
+
 async def test_a3_a_rejection_passes_through_untouched(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """The very object, without cause, context or notes; nothing logged, nothing stored, nothing tried again."""
     raised: list[TapeFull] = []

@@ -60,6 +60,7 @@ EVERY: list[tuple[EventfoldError, list[str]]] = [
     (errors.DuplicateName("Bought", int, str, "rename"), ["'Bought'", "int", "str", "rename"]),
     (errors.StoreBusy(42, 5.04), ["42", "5.0 s", "?busy="]),
     (errors.StoreBusy(None, 5.0), ["another process"]),
+    (errors.LockTimedOut("book-isbn-1", 5.0), ["book-isbn-1", "5 s", "timeout="]),
     (errors.StoreClosed(), ["the store is closed", "app.open(url)"]),
     (errors.StoreUsedAfterFork(1, 2), ["process 1", "2", "spawning"]),
     (errors.StoreNotMigrated("x.db", 0, 3), ["x.db", "no tables", "3", "migrate=True"]),
@@ -106,6 +107,7 @@ def test_only_what_may_succeed_again_is_retryable() -> None:
         "AppendOutcomeUnknown",
         "StoreUnavailable",
         "StoreBusy",
+        "LockTimedOut",
         "WaitTimedOut",
     }
 

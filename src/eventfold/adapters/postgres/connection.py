@@ -255,8 +255,7 @@ class Connections(Guard):
         if self.forked:
             return
         free, self._free = self._free, []
-        for connection in free:
-            await _close(connection)
+        await asyncio.gather(*map(_close, free))
 
 
 def _hang_up(opening: asyncio.Future[Any]) -> None:
