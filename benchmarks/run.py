@@ -17,6 +17,7 @@ import boundaries
 import catch_up
 import commands
 import growth
+import joined
 import latency
 import memory
 import page
@@ -33,6 +34,7 @@ QUESTIONS = [
         batches,
         commands,
         boundaries,
+        joined,
         catch_up,
         tables,
         latency,

@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 from tests.torture.mutants import MUTANTS  # noqa: E402 - the tests are no package of ours
 
 TORTURE = ROOT / "tests" / "torture"
+UPGRADE = ROOT / "tests" / "upgrade"
 BUDGET = 300
 """Seconds in which a test must catch its planted bug."""
 
@@ -63,11 +64,12 @@ def files_of(names: list[str]) -> list[str]:
     """Every test when none is named. Raises SystemExit for a name without a test."""
     files: list[str] = []
     for name in names:
-        found = sorted(TORTURE.glob(f"test_{name.lower().replace('-', '')}_*.py"))
+        pattern = f"test_{name.lower().replace('-', '')}_*.py"
+        found = sorted([*TORTURE.glob(pattern), *UPGRADE.glob(pattern)])
         if not found:
             raise SystemExit(f"--only {name}: there is no such test; names are like T-01")
         files += map(str, found)
-    return files or [str(TORTURE)]
+    return files or [str(TORTURE), str(UPGRADE)]
 
 
 def tests_pass(environment: dict[str, str], files: list[str]) -> bool:

@@ -8,31 +8,44 @@ from typing import TYPE_CHECKING, Any
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
 from eventfold.domain.decider import Decider
-from eventfold.domain.message import Recorded, Stream
+from eventfold.domain.deletion import StreamDeleted
+from eventfold.domain.message import Pending, Recorded, Stream
 from eventfold.domain.query import Query
 from eventfold.schema.registry import Events
 
 if TYPE_CHECKING:
+    from eventfold.adapters.channel import Channel
     from eventfold.adapters.sql import upsert
     from eventfold.adapters.system import ManualClock, system_clock, uuid7
     from eventfold.bootstrap import Eventfold, Running
-    from eventfold.commands.manager import Loaded, Outcome
+    from eventfold.commands.decision import Outcome
+    from eventfold.commands.dispatch import HandlerFailure
+    from eventfold.commands.loading import Loaded
+    from eventfold.ports.bus import Bus
+    from eventfold.processing.event_handler import EventHandler, Handling
     from eventfold.processing.projection import ProcessorStatus
     from eventfold.processing.projector import Projector
     from eventfold.processing.subscription import RecordedBatch
+    from eventfold.processing.transactional_handler import TransactionalHandler
     from eventfold.processing.view import View
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Aggregate",
     "Boundary",
+    "Bus",
+    "Channel",
     "Decider",
+    "EventHandler",
     "Eventfold",
     "Events",
+    "HandlerFailure",
+    "Handling",
     "Loaded",
     "ManualClock",
     "Outcome",
+    "Pending",
     "ProcessorStatus",
     "Projector",
     "Query",
@@ -40,6 +53,8 @@ __all__ = [
     "RecordedBatch",
     "Running",
     "Stream",
+    "StreamDeleted",
+    "TransactionalHandler",
     "View",
     "system_clock",
     "upsert",
@@ -49,14 +64,20 @@ __all__ = [
 # What needs asyncio, a driver or SQLAlchemy comes when it is first asked for: the domain of an application
 # imports this package too, and must not pay for a database.
 _LATER = {
+    "Bus": "eventfold.ports.bus",
+    "Channel": "eventfold.adapters.channel",
+    "EventHandler": "eventfold.processing.event_handler",
     "Eventfold": "eventfold.bootstrap",
-    "Loaded": "eventfold.commands.manager",
+    "HandlerFailure": "eventfold.commands.dispatch",
+    "Handling": "eventfold.processing.event_handler",
+    "Loaded": "eventfold.commands.loading",
     "ManualClock": "eventfold.adapters.system",
-    "Outcome": "eventfold.commands.manager",
+    "Outcome": "eventfold.commands.decision",
     "ProcessorStatus": "eventfold.processing.projection",
     "Projector": "eventfold.processing.projector",
     "RecordedBatch": "eventfold.processing.subscription",
     "Running": "eventfold.bootstrap",
+    "TransactionalHandler": "eventfold.processing.transactional_handler",
     "View": "eventfold.processing.view",
     "system_clock": "eventfold.adapters.system",
     "upsert": "eventfold.adapters.sql",

@@ -25,7 +25,7 @@ EventfoldError
 │   └── UpcastFailed
 ├── StoreError                      the store cannot do this, now or ever
 │   ├── StoreUnavailable · StoreBusy · LockTimedOut · StoreFull · StoreClosed · StoreUsedAfterFork
-│   ├── StoreNotMigrated · StoreTooNew · NotAStore · LogDiverged
+│   ├── StoreNotMigrated · StoreTooNew · NotAStore · LogDiverged · NotPermitted · StreamTruncated
 │   └── UnsupportedByStore · UnsupportedIsolation
 └── ProcessingError                 a processor could not go on
     ├── HandlerFailed · ProcessorStopped · Fenced · CheckpointAheadOfLog
@@ -69,6 +69,7 @@ __all__ = [
     "LockTimedOut",
     "LogDiverged",
     "NotAStore",
+    "NotPermitted",
     "ProcessingError",
     "ProcessorStopped",
     "RetryTransaction",
@@ -81,6 +82,7 @@ __all__ = [
     "StoreTooNew",
     "StoreUnavailable",
     "StoreUsedAfterFork",
+    "StreamTruncated",
     "TooLarge",
     "Unencodable",
     "UnknownEvent",
@@ -321,6 +323,19 @@ class LogDiverged(StoreError):
         )
 
 
+class StreamTruncated(StoreError):
+    """The first events of the stream are gone, so it cannot be folded from its beginning."""
+
+    def __init__(self, stream: tuple[str, str], before_version: int) -> None:
+        self.stream = stream
+        self.before_version = before_version
+        super().__init__(
+            f"an administrator has removed the events of stream {stream[0]}-{stream[1]} below version "
+            f"{before_version}: half of a story gives no state. Read what is left with read(), or begin from a state "
+            "that was kept"
+        )
+
+
 class StoreBusy(StoreError):
     """Another process held the store for longer than the deadline."""
 
@@ -370,14 +385,36 @@ class StoreUsedAfterFork(StoreError):
 
 
 class StoreNotMigrated(StoreError):
-    """Tables are missing or old, and migrations are off."""
+    """
+    Tables are missing or old, and migrations are off; or, with `finish`, an older release may still use the store.
 
-    def __init__(self, store: str, found: int, wanted: int) -> None:
+    Then `found` is the schema version of the oldest code that may, and `wanted` the one this needs.
+    """
+
+    def __init__(self, store: str, found: int, wanted: int, *, finish: bool = False) -> None:
         self.store = store
         self.found = found
         self.wanted = wanted
+        self.finish = finish
+        if finish:
+            super().__init__(
+                f"{store} may still be used by code of schema version {found}, which would not understand this; "
+                "when no older release is left, run `eventfold store migrate --finish`"
+            )
+            return
         missing = "has no tables of Eventfold" if found == 0 else f"is at schema version {found}"
         super().__init__(f"{store} {missing}, version {wanted} is needed; open it once with migrate=True")
+
+
+class NotPermitted(StoreError):
+    """The database does not let this role do that. `role` is its name, None where the database did not tell."""
+
+    def __init__(self, where: str, role: str | None, said: str, remedy: str) -> None:
+        self.where = where
+        self.role = role
+        self.said = said
+        named = "the role of the URL" if role is None else f"the role {role!r}"
+        super().__init__(f"{where} does not let {named} do that: {said}; {remedy}")
 
 
 class StoreTooNew(StoreError):
@@ -468,14 +505,20 @@ class CheckpointAheadOfLog(ProcessingError):
 
 
 class AppendInsideProjection(ProcessingError):
-    """A projector may be replayed, so it must not record events or execute commands. Use a reactor."""
+    """
+    Nothing is recorded and no command executed from within a projector, which may be replayed, nor from within an
+    append, by a transactional handler: it would wait for itself.
+    """
 
-    def __init__(self, processor: str) -> None:
+    def __init__(self, processor: str, *, transactional: bool = False) -> None:
+        self.transactional = transactional
+        kind, why = (
+            ("transactional handler", "it runs inside of an append; execute from an EventHandler, after the commit")
+            if transactional
+            else ("projector", "it may be replayed, use a reactor")
+        )
         super().__init__(
-            None,
-            processor,
-            None,
-            f"projector {processor!r} tried to append an event or execute a command; it may be replayed, use a reactor",
+            None, processor, None, f"{kind} {processor!r} tried to append an event or execute a command; {why}"
         )
 
 

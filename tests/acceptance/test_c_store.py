@@ -134,7 +134,7 @@ async def test_c14_a_source_cannot_write_and_a_sink_cannot_read(place: Place) ->
         assert [event.event_id async for event in source.read(Stream("tape", "t"))] == [b"e" * 16]
         assert await source.head() == 1
         assert (await running.load(tapes, "t")).state.sum == 5
-        reading = {"read", "load", "read_all", "read_boundary", "head", "streams", "subscribe"}
+        reading = {"read", "load", "read_all", "read_boundary", "head", "event_id_at", "streams", "subscribe"}
         public = {name for name in dir(source) if not name.startswith("_")}
         assert public == reading
         assert {name for name in dir(sink) if not name.startswith("_")} == {"append"}

@@ -19,6 +19,7 @@ from eventfold import Eventfold, Events, Projector, Query, Recorded, Running, Vi
 from eventfold.bootstrap.stores import open_stores
 from eventfold.errors import ProcessorStopped
 from eventfold.ports.checkpoint_store import Move
+from eventfold.processing.view import BatchView
 from tests.acceptance.world import (
     Added,
     Event,
@@ -150,9 +151,9 @@ def of(names: list[str]) -> tuple[Event, ...]:
 
 async def play(place: Place, script: list[Step], chosen: Filter, size: int) -> None:
     failing = Failing()
-    original = View.commit
+    original = BatchView.commit
 
-    async def commit(view: View, move: Move) -> None:
+    async def commit(view: BatchView, move: Move) -> None:
         failing.passing("before the commit")
         await original(view, move)
         failing.passing("after the commit")
@@ -161,7 +162,7 @@ async def play(place: Place, script: list[Step], chosen: Filter, size: int) -> N
     with ExitStack() as patches:
         for module in ("ports.subscription", "adapters.memory", "adapters.sqlite.event_store"):
             patches.enter_context(patch(f"eventfold.{module}.PAGE", size))
-        patches.enter_context(patch.object(View, "commit", commit))
+        patches.enter_context(patch.object(BatchView, "commit", commit))
         async with place.open(app, run=False) as running:
             await running.execute(tapes, "a", record(*of(["Noted", "Added", "Measured"])))
         for step in (*script, Run("nowhere", 0, [])):

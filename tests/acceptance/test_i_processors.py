@@ -27,6 +27,7 @@ from eventfold.ports.checkpoint_store import Move
 from eventfold.ports.event_store import Append
 from eventfold.ports.subscription import PAGE
 from eventfold.processing.projection import LARGEST_TRANSACTION
+from eventfold.processing.view import BatchView
 from tests.acceptance.world import (
     Added,
     Event,
@@ -176,13 +177,13 @@ async def test_i5_a_new_projector_starts_from_the_beginning_and_reads_in_pages(
     await fill(place, *(Added(1) if n % 3 else Noted("x") for n in range(3 * LARGEST_TRANSACTION)))
     sizes: list[int] = []
     projector = summing()
-    original = View.commit
+    original = BatchView.commit
 
-    async def commit(view: View, move: Move) -> None:
+    async def commit(view: BatchView, move: Move) -> None:
         sizes.append(move.position - move.previous)
         await original(view, move)
 
-    monkeypatch.setattr(View, "commit", commit)
+    monkeypatch.setattr(BatchView, "commit", commit)
     async with place.open(application(projector)) as running:
         await running.settled()
         assert await running.query(sums) == [("t", 2 * LARGEST_TRANSACTION)]
@@ -542,6 +543,7 @@ async def test_i5_the_reason_of_a_stop_can_be_seen_from_elsewhere_until_the_next
 
 async def test_i5_an_event_that_cannot_be_decoded_is_named(file: File) -> None:
     await fill(file, Added(1), Added(2), Added(3))
+    file.execute("DROP TRIGGER events_no_update")
     file.execute('UPDATE events SET data = \'{"n":"two"}\' WHERE position = 2')
     async with file.open(application(summing())) as running:
         with pytest.raises(ProcessorStopped, match="Added at position 2 .*version 2.*Expected `int`") as stopped:
@@ -555,11 +557,11 @@ async def test_i5_a_store_that_refuses_is_not_the_fault_of_an_event(
 ) -> None:
     from eventfold.errors import StoreFull
 
-    async def full(view: View, move: Move) -> None:
+    async def full(view: BatchView, move: Move) -> None:
         raise StoreFull("no room left")
 
     await fill(place, Added(1), Added(2))
-    monkeypatch.setattr(View, "commit", full)
+    monkeypatch.setattr(BatchView, "commit", full)
     async with place.open(application(summing())) as running:
         with pytest.raises(ProcessorStopped) as stopped:
             await running.settled()
@@ -659,6 +661,7 @@ async def test_i7_g10_a_checkpoint_ahead_of_the_log_is_refused(file: File) -> No
     async with file.open(application(summing())) as running:
         await running.execute(tapes, "t", record(Added(1), Added(2), Added(3)))
         await running.settled()
+    file.execute("DROP TRIGGER events_no_delete")
     file.execute("DELETE FROM events WHERE position = 3")
     with pytest.raises(CheckpointAheadOfLog) as ahead:
         async with file.open(application(summing())):
@@ -673,6 +676,7 @@ async def test_i7_g10_another_event_at_the_checkpoint_is_refused(file: File) -> 
     async with file.open(application(summing())) as running:
         await running.execute(tapes, "t", record(Added(1), Added(2)))
         await running.settled()
+    file.execute("DROP TRIGGER events_no_update")
     file.execute("UPDATE events SET event_id = randomblob(16) WHERE position = 2")
     with pytest.raises(CheckpointAheadOfLog, match="holds another event there"):
         async with file.open(application(summing())):

@@ -234,8 +234,8 @@ class Interposed(SourceOnly):
 
 def interposed(running: Running) -> Interposed:
     """Such a store, put beneath the commands of a running application."""
-    store = Interposed(running._commands._store)
-    running._commands._store = running._boundaries._store = store
+    store = Interposed(running._stores.events)
+    running._recorder._store = running._commands._source = running._boundaries._source = store
     return store
 
 

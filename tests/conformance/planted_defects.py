@@ -7,7 +7,7 @@ Not collected by itself: test_the_suite_itself.py runs it and looks at what fail
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,9 +15,12 @@ import msgspec
 import pytest
 
 from eventfold.adapters.memory import MemoryEventStore
+from eventfold.adapters.memory_units import MemoryUnits, _Draft, _OpenUnit
+from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
 from eventfold.adapters.system import ManualClock
 from eventfold.domain.message import StoredEvent, Stream, to_micros
 from eventfold.domain.query import Query
+from eventfold.errors import StoreClosed
 from eventfold.ports.event_store import (
     ANY,
     EXISTS,
@@ -31,8 +34,11 @@ from eventfold.ports.event_store import (
     Fact,
     StreamInfo,
 )
+from eventfold.ports.holding import Lines, Steps, _Line
+from eventfold.ports.read_model import ReadModel
 from eventfold.ports.subscription import PAGE, Batch
-from eventfold.testing.conformance import EventStoreConformance
+from eventfold.ports.unit import Units
+from eventfold.testing.conformance import EventStoreConformance, UnitsConformance
 
 ALL = Query.all()
 
@@ -450,7 +456,8 @@ class LooksAtConditionsFirst(MemoryEventStore):
 
 class FindsBoundariesOfAnyQuery(MemoryEventStore):
     async def read_boundary(self, query: Query) -> BoundaryRead:
-        return BoundaryRead(aiter_of([e for e in self._log if query.matches(e.category, e.type)]), Condition(query, 0))
+        found = [each for each in self._log if each is not None and query.matches(each.category, each.type)]
+        return BoundaryRead(aiter_of(found), Condition(query, 0))
 
 
 async def aiter_of(events: Sequence[StoredEvent]) -> AsyncGenerator[StoredEvent]:
@@ -465,3 +472,377 @@ def suite_for(kind: type[MemoryEventStore]) -> type:
 DEFECTS = [each for each in MemoryEventStore.__subclasses__() if each.__module__ == __name__]
 KINDS: list[type[MemoryEventStore]] = [MemoryEventStore, *DEFECTS]
 globals().update({f"Test{each.__name__}": suite_for(each) for each in KINDS})
+
+
+# ------------------------------------------------------------------------------ units
+
+
+class PatientUnits(UnitsConformance):
+    patience = 0.2
+    steps = 12
+    make_units: type[MemoryUnits] = MemoryUnits
+
+    @pytest.fixture
+    def events(self, clock: ManualClock) -> EventStore:
+        return MemoryEventStore(clock)
+
+    @pytest.fixture
+    async def rows(self, clock: ManualClock) -> AsyncIterator[ReadModel]:
+        rows = await open_sqlite_rows_in_memory(clock=clock)
+        yield rows
+        await rows.close()
+
+    @pytest.fixture
+    def units(self, events: MemoryEventStore, rows: ReadModel, clock: ManualClock) -> Units:
+        return self.make_units(events, rows, clock)
+
+
+class Published(_Draft):
+    """Stores at once what should wait for the commit."""
+
+    def store(self, appends: tuple[Append, ...], condition: Condition | None) -> Appended:
+        appended = self._before.store(appends, condition)
+        self._before.announce()
+        return appended
+
+    def look_at(self, stream: Stream) -> None:
+        self._streams[stream] = self._before.all_of(stream)
+
+
+class StoresEventsAtOnce(MemoryUnits):
+    """What the work appends is not its transaction's."""
+
+    _draft = Published
+
+
+class OfEvents(_OpenUnit):
+    async def commit(self) -> None:
+        if self._open is not None:
+            self._open[0].publish()
+
+
+class ForgetsTheRows(MemoryUnits):
+    _unit = OfEvents
+
+
+class Torn(_OpenUnit):
+    async def commit(self) -> None:
+        if self._open is not None:
+            await self._open[1].commit([], None)
+            await asyncio.sleep(0)
+            self._open[0].publish()
+
+
+class IsTornByWhoGivesUp(MemoryUnits):
+    """Rows are committed, then the caller is cancelled."""
+
+    _unit = Torn
+
+
+class KeepsWhatHasFailed(MemoryUnits):
+    """Commits even so."""
+
+    async def transact(self, work: Any) -> Any:
+        async def whatever(unit: Any) -> Any:
+            try:
+                return await work(unit), None
+            except Exception as error:
+                return None, error
+
+        result, error = await super().transact(whatever)
+        if error is not None:
+            raise error
+        return result
+
+
+class LosesTheResult(MemoryUnits):
+    async def transact(self, work: Any) -> Any:
+        await super().transact(work)
+
+
+class Blind(_OpenUnit):
+    async def load(self, stream: Stream, *, after: int = 0, upto: int | None = None) -> AsyncGenerator[Sequence[Fact]]:
+        draft, _ = await self._opened()
+        async for page in draft._before.load(stream, after=after, upto=upto):
+            yield page
+
+
+class DoesNotSeeItsOwnAppends(MemoryUnits):
+    _unit = Blind
+
+
+class Greedy(_OpenUnit):
+    async def load(self, stream: Stream, *, after: int = 0, upto: int | None = None) -> AsyncGenerator[Sequence[Fact]]:
+        async for page in super().load(stream):
+            yield page
+
+
+class LoadsTheWholeStream(MemoryUnits):
+    _unit = Greedy
+
+
+class Unconditional(_OpenUnit):
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
+        return await super().append(*appends)
+
+
+class IgnoresTheConditionInAUnit(MemoryUnits):
+    _unit = Unconditional
+
+
+class OwnBlind(_Draft):
+    def first_against(self, condition: Condition) -> int | None:
+        return self._before.first_against(condition)
+
+
+class ChecksConditionsAgainstOthersAlone(MemoryUnits):
+    _draft = OwnBlind
+
+
+class Forgetful(_Draft):
+    def store(self, appends: tuple[Append, ...], condition: Condition | None) -> Appended:
+        for append in appends:
+            self.look_at(append.stream)
+        return MemoryEventStore.store(self, appends, condition)
+
+
+class DoesNotKnowWhatIsStored(MemoryUnits):
+    """Of event ids."""
+
+    _draft = Forgetful
+
+
+class Careless(_Draft):
+    def _refuse_unless_expected(self, append: Append) -> None:
+        pass
+
+
+class IgnoresTheExpectationInAUnit(MemoryUnits):
+    _draft = Careless
+
+
+class InParts(_OpenUnit):
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
+        if len(appends) < 2:
+            return await super().append(*appends, condition=condition)
+        parts = [await _OpenUnit.append(self, each) for each in appends]
+        return Appended(tuple(each.streams[0] for each in parts))
+
+
+class AppendsInParts(MemoryUnits):
+    _unit = InParts
+
+
+class Touchy(_OpenUnit):
+    async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
+        try:
+            return await super().append(*appends, condition=condition)
+        except Exception as error:
+            self.steps.failed(error)
+            raise
+
+
+class EndsWithAConflict(MemoryUnits):
+    """As a naive transaction of Postgres does, for which one refused statement is the end."""
+
+    _unit = Touchy
+
+
+class Lenient(_OpenUnit):
+    async def fetch(self, writes: Any, select: Any, params: Any) -> Any:
+        _, rows = await self._opened()
+        return await rows.fetch(writes, select, params)
+
+    async def commit(self) -> None:
+        if self._open is not None:
+            self._open[0].publish()
+            with suppress(Exception):
+                await self._open[1].commit([], None)
+
+
+class ForgivesRefusedRows(MemoryUnits):
+    _unit = Lenient
+
+
+class Endless(Steps):
+    async def end(self) -> None:
+        pass
+
+
+class StaysAlive(_OpenUnit):
+    def __init__(self, begun: Any) -> None:
+        super().__init__(begun)
+        self.steps = Endless()
+
+
+class OutlivesItsWork(MemoryUnits):
+    _unit = StaysAlive
+
+
+class TakesUnitsAfterItsEnd(MemoryUnits):
+    async def transact(self, work: Any) -> Any:
+        try:
+            return await super().transact(work)
+        except StoreClosed:
+            return None
+
+    def _first(self, stream: Stream, deadline: float) -> Any:
+        return self._lines.first(stream, deadline)
+
+
+class ForgetsUnitsOnTheirWay(MemoryUnits):
+    """Closing leaves them waiting."""
+
+    async def transact(self, work: Any) -> Any:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        if self._store._bell.closed:
+            await asyncio.Event().wait()
+        return await super().transact(work)
+
+
+class LetsOthersInBetween(MemoryUnits):
+    """Its turn is no turn: what was checked may have changed when it is stored."""
+
+    async def transact(self, work: Any) -> Any:
+        async with AsyncExitStack() as turn:
+
+            async def begun() -> Any:
+                rows = await turn.enter_async_context(self._rows.transaction())
+                return _Draft(self._store, self._clock), rows
+
+            unit = _OpenUnit(begun)
+            result = await work(unit)
+            await asyncio.sleep(0)
+            await unit.commit()
+        return result
+
+
+class LocksNothing(MemoryUnits):
+    def _first(self, stream: Stream, deadline: float) -> Any:
+        return nullcontext()
+
+
+class LocksTheWholeCategory(MemoryUnits):
+    def _first(self, stream: Stream, deadline: float) -> Any:
+        return self._lines.first(Stream(stream.category, "all"), deadline)
+
+
+class LocksTheStore(MemoryUnits):
+    """Who holds a stream holds everybody up."""
+
+    @asynccontextmanager
+    async def _first(self, stream: Stream, deadline: float) -> AsyncGenerator[None]:
+        async with self._lines.first(stream, deadline), self._store.turn:
+            yield
+
+    async def transact(self, work: Any) -> Any:
+        async with asyncio.timeout(0.2):
+            return await super().transact(work)
+
+
+class WaitsForeverForALock(MemoryUnits):
+    def _first(self, stream: Stream, deadline: float) -> Any:
+        return self._lines.first(stream, deadline + 3_600)
+
+
+class KeepsTheLock(MemoryUnits):
+    """Until the block ends, not until the commit."""
+
+    @asynccontextmanager
+    async def lock(self, stream: Stream, *, timeout: float) -> AsyncGenerator[Any]:
+        async with super().lock(stream, timeout=timeout) as lent:
+            held: Any = lent
+            held._until_released, kept = AsyncExitStack(), held._until_released
+            yield held
+            held._until_released = kept
+
+
+class Abandoned(Lines):
+    @asynccontextmanager
+    async def first(self, stream: Stream, deadline: float) -> AsyncGenerator[None]:
+        line = self._lines.setdefault(stream, _Line())
+        async with asyncio.timeout_at(deadline):
+            await line.lock.acquire()
+        yield
+        line.lock.release()
+
+
+class KeepsTheLockOfWhoFails(MemoryUnits):
+    def __init__(self, *what: Any) -> None:
+        super().__init__(*what)
+        self._lines = Abandoned()
+
+
+class Hasty(Lines):
+    @asynccontextmanager
+    async def first(self, stream: Stream, deadline: float) -> AsyncGenerator[None]:
+        line = self._lines.setdefault(stream, _Line())
+        getting = asyncio.ensure_future(line.lock.acquire())  # goes on when its caller has given up
+        done, _ = await asyncio.wait([getting], timeout=max(0, deadline - asyncio.get_running_loop().time()))
+        if not done:
+            getting.cancel()
+            raise TimeoutError
+        try:
+            yield
+        finally:
+            line.lock.release()
+
+
+class LocksForWhoHasGivenUp(MemoryUnits):
+    def __init__(self, *what: Any) -> None:
+        super().__init__(*what)
+        self._lines = Hasty()
+
+
+class ReleasesTheLockOfWorkThatFails(MemoryUnits):
+    @asynccontextmanager
+    async def lock(self, stream: Stream, *, timeout: float) -> AsyncGenerator[Any]:
+        async with super().lock(stream, timeout=timeout) as lent:
+            held: Any = lent
+            transact = held.transact
+
+            async def once(work: Any) -> Any:
+                try:
+                    return await transact(work)
+                finally:
+                    held.released = True
+                    await held._until_released.aclose()
+
+            held.transact = once
+            yield held
+
+
+class WorksWithoutItsLock(MemoryUnits):
+    @asynccontextmanager
+    async def lock(self, stream: Stream, *, timeout: float) -> AsyncGenerator[Any]:
+        async with super().lock(stream, timeout=timeout) as lent:
+            held: Any = lent
+            held._refuse_if_released = lambda: None
+            yield held
+
+
+class HasRoomForThreeLocks(MemoryUnits):
+    """Whoever holds one has a connection, and there are no more of them."""
+
+    _locks = 0
+
+    @asynccontextmanager
+    async def lock(self, stream: Stream, *, timeout: float) -> AsyncGenerator[Any]:
+        async with super().lock(stream, timeout=timeout) as lent:
+            held: Any = lent
+            self._locks += 1
+            if self._locks > 3:
+                raise StoreClosed
+            await asyncio.sleep(0.01)
+            yield held
+            self._locks -= 1
+
+
+def suite_for_units(kind: type[MemoryUnits]) -> type:
+    return type(f"Test{kind.__name__}", (PatientUnits,), {"make_units": kind, "__module__": __name__})
+
+
+UNIT_DEFECTS = [each for each in MemoryUnits.__subclasses__() if each.__module__ == __name__]
+UNIT_KINDS: list[type[MemoryUnits]] = [MemoryUnits, *UNIT_DEFECTS]
+globals().update({f"Test{each.__name__}": suite_for_units(each) for each in UNIT_KINDS})

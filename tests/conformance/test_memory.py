@@ -6,18 +6,21 @@ import pytest
 
 from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.memory import MemoryCheckpointStore, MemoryEventStore
+from eventfold.adapters.memory_units import MemoryUnits
 from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
 from eventfold.adapters.system import ManualClock
 from eventfold.ports.checkpoint_store import CheckpointStore
 from eventfold.ports.codec import Codec
 from eventfold.ports.event_store import EventStore
 from eventfold.ports.read_model import ReadModel
+from eventfold.ports.unit import Units
 from eventfold.testing.conformance import (
     CheckpointStoreConformance,
     CodecConformance,
     EventStoreConformance,
     ProcessorRegisterConformance,
     ReadModelConformance,
+    UnitsConformance,
 )
 
 
@@ -55,6 +58,22 @@ class TestCheckpointsBesideRowsInMemory(CheckpointStoreConformance):
         rows = await open_sqlite_rows_in_memory(clock=clock)
         yield rows
         await rows.close()
+
+
+class TestUnitsInMemory(UnitsConformance):
+    @pytest.fixture
+    def events(self, clock: ManualClock) -> EventStore:
+        return MemoryEventStore(clock)
+
+    @pytest.fixture
+    async def rows(self, clock: ManualClock) -> AsyncIterator[ReadModel]:
+        rows = await open_sqlite_rows_in_memory(clock=clock)
+        yield rows
+        await rows.close()
+
+    @pytest.fixture
+    def units(self, events: MemoryEventStore, rows: ReadModel, clock: ManualClock) -> Units:
+        return MemoryUnits(events, rows, clock)
 
 
 class TestJson(CodecConformance):

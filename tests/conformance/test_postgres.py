@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 import pytest
 
 from eventfold.adapters.postgres import open_postgres
 from eventfold.adapters.system import ManualClock
 from eventfold.ports.event_store import EventStore
-from eventfold.testing.conformance import DurableEventStoreConformance
+from eventfold.ports.read_model import ReadModel
+from eventfold.ports.unit import Units
+from eventfold.testing.conformance import DurableEventStoreConformance, UnitsConformance
 from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresServer
 
@@ -30,7 +33,7 @@ class TestPostgres(DurableEventStoreConformance):
 
         async def open() -> EventStore:
             both = await open_postgres(**options, schema=postgres_schema, clock=clock)
-            opened.extend(both)
+            opened.extend(both[:2])
             return both[0]
 
         yield open
@@ -72,3 +75,61 @@ class TestPostgresOfAnOlderRelease(TestPostgres):
     @pytest.fixture
     def options(self, postgres_old: PostgresServer) -> dict[str, Any]:
         return {"url": postgres_old.url}
+
+
+Opened: TypeAlias = tuple[EventStore, ReadModel, Units]
+
+
+class TestUnits(UnitsConformance):
+    pool = 8
+
+    @pytest.fixture
+    def options(self, postgres: PostgresServer, postgres_schema: str) -> Iterator[dict[str, Any]]:
+        """Our tables in one fresh schema, the application's in another, which the connections find first."""
+        postgres.execute(f"CREATE SCHEMA {postgres_schema}_rows")
+        url = f"{postgres.url}?options=-csearch_path%3D{postgres_schema}_rows"
+        yield {"url": url, "schema": postgres_schema}
+        postgres.execute(f"DROP SCHEMA {postgres_schema}_rows CASCADE")
+
+    @pytest.fixture
+    async def opened(self, options: dict[str, Any], clock: ManualClock) -> AsyncIterator[Opened]:
+        events, rows, units = await open_postgres(**options, pool=self.pool, clock=clock)
+        yield events, rows, units
+        await events.close()
+        await rows.close()
+
+    @pytest.fixture
+    def events(self, opened: Opened) -> EventStore:
+        return opened[0]
+
+    @pytest.fixture
+    def rows(self, opened: Opened) -> ReadModel:
+        return opened[1]
+
+    @pytest.fixture
+    def units(self, opened: Opened) -> Units:
+        return opened[2]
+
+
+class TestUnitsOnOneConnection(TestUnits):
+    pool = 1
+
+
+class TestUnitsBehindPgBouncer(TestUnits):
+    @pytest.fixture
+    def options(self, postgres: PostgresServer, pgbouncer: PgBouncer, postgres_schema: str) -> Iterator[dict[str, Any]]:
+        """A database of its own, for a pooler lets no search_path through."""
+        name = f"{postgres_schema}_db"
+        postgres.execute(f"CREATE DATABASE {name}")
+        pooled, direct = (urlsplit(url)._replace(path=f"/{name}").geturl() for url in (pgbouncer.url, postgres.url))
+        yield {"url": pooled, "direct": direct}
+        postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class TestUnitsOfAnOlderRelease(TestUnits):
+    @pytest.fixture
+    def options(self, postgres_old: PostgresServer, postgres_schema: str) -> Iterator[dict[str, Any]]:
+        name = f"{postgres_schema}_db"
+        postgres_old.execute(f"CREATE DATABASE {name}")
+        yield {"url": urlsplit(postgres_old.url)._replace(path=f"/{name}").geturl()}
+        postgres_old.execute(f"DROP DATABASE {name} WITH (FORCE)")

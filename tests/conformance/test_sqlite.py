@@ -7,6 +7,7 @@ import pytest
 
 from eventfold.adapters.sqlite import SqliteEventStore, open_sqlite
 from eventfold.adapters.sqlite.read_model import SqliteReadModel
+from eventfold.adapters.sqlite.units import SqliteUnits
 from eventfold.adapters.sqlite.writer import Placement
 from eventfold.adapters.system import ManualClock
 from eventfold.ports.event_store import EventStore
@@ -15,9 +16,10 @@ from eventfold.testing.conformance import (
     DurableEventStoreConformance,
     ProcessorRegisterConformance,
     ReadModelConformance,
+    UnitsConformance,
 )
 
-Opened = tuple[SqliteEventStore, SqliteReadModel]
+Opened = tuple[SqliteEventStore, SqliteReadModel, SqliteUnits]
 
 
 class OnSqlite:
@@ -30,7 +32,7 @@ class OnSqlite:
     async def both(self, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Opened]:
         both = await self.opened(tmp_path, clock)
         yield both
-        for each in both:
+        for each in both[:2]:
             await each.close()
 
 
@@ -52,7 +54,7 @@ class TestSqlite(OnSqlite, DurableEventStoreConformance):
 
         yield reopen
         for both in opened:
-            for each in both:
+            for each in both[:2]:
                 await each.close()
 
 
@@ -87,4 +89,22 @@ class TestSqliteProcessors(OnSqlite, ProcessorRegisterConformance):
 
 
 class TestSqliteProcessorsInItsThread(TestSqliteProcessors):
+    placement: Placement = "thread"
+
+
+class TestSqliteUnits(OnSqlite, UnitsConformance):
+    @pytest.fixture
+    def events(self, both: Opened) -> EventStore:
+        return both[0]
+
+    @pytest.fixture
+    def rows(self, both: Opened) -> SqliteReadModel:
+        return both[1]
+
+    @pytest.fixture
+    def units(self, both: Opened) -> SqliteUnits:
+        return both[2]
+
+
+class TestSqliteUnitsInItsThread(TestSqliteUnits):
     placement: Placement = "thread"

@@ -27,7 +27,7 @@ TAG = "INSERT INTO {event_tags} SELECT tag, $2, $3 FROM unnest($1::text[]) AS ta
 
 @asynccontextmanager
 async def store_on(url: str, schema: str, **options: Any) -> AsyncIterator[PostgresEventStore]:
-    store, rows = await open_postgres(url, schema=schema, clock=system_clock, **options)
+    store, rows, _ = await open_postgres(url, schema=schema, clock=system_clock, **options)
     try:
         yield store
     finally:

@@ -11,7 +11,7 @@ from tests.integration.opening import opened
 BUSY_PROCESS = """
 async def main():
     number, tasks, seconds = arguments[0], int(arguments[1]), float(arguments[2])
-    store, rows = await open_sqlite(path, clock=system_clock, busy=30.0)
+    store, rows, _ = await open_sqlite(path, clock=system_clock, busy=30.0)
     say("ready")
     await told()
     until = time.monotonic() + seconds

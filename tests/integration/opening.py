@@ -12,7 +12,7 @@ from eventfold.adapters.system import ManualClock
 
 @asynccontextmanager
 async def opened(path: Path, **options: Any) -> AsyncIterator[tuple[SqliteEventStore, SqliteReadModel]]:
-    store, rows = await open_sqlite(str(path), clock=ManualClock(), **options)
+    store, rows, _ = await open_sqlite(str(path), clock=ManualClock(), **options)
     try:
         yield store, rows
     finally:

@@ -12,6 +12,7 @@ import apsw
 import pytest
 
 from eventfold import __version__
+from eventfold.adapters.sqlite.migrate import latest_version
 from eventfold.cli.exits import Exit
 from eventfold.cli.program import run
 from tests.acceptance.world import Added, Noted, application, record, summing, sums, tapes
@@ -217,7 +218,7 @@ def test_a_healthy_store_has_no_findings(answer: Json, path: Path) -> None:
     told = answer("doctor", "--deep")
     facts = told["facts"]
     assert told["findings"] == []
-    assert (facts["eventfold"], facts["schema"], facts["permissions"]) == (__version__, 1, "0600")
+    assert (facts["eventfold"], facts["schema"], facts["permissions"]) == (__version__, latest_version(), "0600")
     assert (facts["integrity"], facts["head"], facts["file"]) == ("ok", 4, str(path))
     assert "survives kill -9, a crash of the system and a power cut" in facts["acknowledgement"]
     assert [row["name"] for row in told["processors"]] == ["sums"]
@@ -289,8 +290,9 @@ def test_a_backup_is_a_store_with_the_same_events(
 def test_the_status_names_both_versions_and_migrate_brings_them_together(
     path: Path, answer: Json, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert answer("store", "status") == {"found": 1, "needed": 1}
-    assert answer("store", "migrate") == {"before": 1, "after": 1}
+    now = latest_version()
+    assert answer("store", "status") == {"found": now, "needed": now, "oldest": now}
+    assert answer("store", "migrate") == {"before": now, "after": now, "oldest": now}
     change(path, "UPDATE store SET schema_version = 99")
     assert run(["store", "status", "--store", store]) == Exit.STORE_UNREACHABLE
     assert "99" in capsys.readouterr().err
@@ -298,7 +300,8 @@ def test_the_status_names_both_versions_and_migrate_brings_them_together(
 
 def test_migrate_makes_a_store_where_none_is(path: Path, answer: Json) -> None:
     path.unlink()
-    assert answer("store", "migrate") == {"before": 0, "after": 1}
+    now = latest_version()
+    assert answer("store", "migrate") == {"before": 0, "after": now, "oldest": now}
     assert answer("stats")["events"] == 0
 
 
@@ -306,8 +309,9 @@ def test_tables_that_are_behind_are_found_by_status_and_doctor(
     path: Path, answer: Json, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("survey", "examine"):
-        monkeypatch.setattr(f"eventfold.adapters.sqlite.{module}.latest_version", lambda: 2)
-    assert answer("store", "status", code=Exit.FINDINGS) == {"found": 1, "needed": 2}
+        monkeypatch.setattr(f"eventfold.adapters.sqlite.{module}.latest_version", lambda: 99)
+    now = latest_version()
+    assert answer("store", "status", code=Exit.FINDINGS) == {"found": now, "needed": 99, "oldest": now}
     (finding,) = answer("doctor", code=Exit.FINDINGS)["findings"]
     assert finding["command"] == f"eventfold store migrate --store {store}"
 

@@ -272,14 +272,13 @@ def test_a_healthy_store_has_no_findings(answer: Json, postgres_schema: str) -> 
 def test_c12_a_role_of_few_rights_runs_the_application_and_cannot_change_the_log(
     store: str, postgres: PostgresServer, postgres_schema: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The rights that the guide names, and no more."""
+    """The rights of `eventfold store roles`, and no more."""
     role, rows = f"{postgres_schema}_role", f"{postgres_schema}_rows"
-    postgres.execute(f"CREATE ROLE {role} LOGIN")
+    parts = [f"{postgres_schema}_{part}" for part in ("owner", "writer", "reader", "projector")]
     try:
-        postgres.execute(f"GRANT USAGE ON SCHEMA {postgres_schema}, {rows} TO {role}")
-        postgres.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {postgres_schema} TO {role}")
-        postgres.execute(f"REVOKE UPDATE, DELETE ON {postgres_schema}.events FROM {role}")
-        postgres.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {postgres_schema} TO {role}")
+        assert run(["store", "roles", "--apply", "--tables", rows, "--store", store]) == Exit.OK
+        capsys.readouterr()
+        postgres.execute(f"CREATE ROLE {role} LOGIN IN ROLE {parts[1]}, {parts[3]}")
         postgres.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {rows} TO {role}")
         worker = store.replace("postgres@", f"{role}@")
 
@@ -293,8 +292,9 @@ def test_c12_a_role_of_few_rights_runs_the_application_and_cannot_change_the_log
         told = asking(worker, capsys)("doctor")
         assert (told["facts"]["append_only"], told["facts"]["role"], told["findings"]) == (True, role, [])
     finally:
-        postgres.execute(f"DROP OWNED BY {role}")
-        postgres.execute(f"DROP ROLE {role}")
+        for each in (role, *parts):
+            postgres.execute(f"DROP OWNED BY {each} CASCADE")
+            postgres.execute(f"DROP ROLE {each}")
 
 
 async def test_t12_the_doctor_names_who_holds_readers_back(store: str, postgres_schema: str) -> None:
@@ -359,9 +359,10 @@ def test_a_store_that_may_lose_events_is_refused_until_that_is_said(
 def test_a_deep_look_finds_what_contradicts_itself(
     answer: Json, postgres: PostgresServer, postgres_schema: str
 ) -> None:
-    postgres.execute(f"DELETE FROM {postgres_schema}.events WHERE position = 2")
+    as_nobody_should = f"SET {postgres_schema}.administrator = '1';"
+    postgres.execute(f"{as_nobody_should} DELETE FROM {postgres_schema}.events WHERE position = 2")
     postgres.execute(f"INSERT INTO {postgres_schema}.event_tags VALUES ('a:b', 3, 'Noted'), ('lost', 77, 'Noted')")
-    postgres.execute(f"UPDATE {postgres_schema}.events SET tags = '{{c:d}}' WHERE position = 4")
+    postgres.execute(f"{as_nobody_should} UPDATE {postgres_schema}.events SET tags = '{{c:d}}' WHERE position = 4")
     assert answer("doctor")["findings"] == []
     told = answer("doctor", "--deep", code=Exit.FINDINGS)
     (finding,) = told["findings"]

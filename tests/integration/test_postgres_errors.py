@@ -26,7 +26,7 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 async def store(postgres: PostgresServer, postgres_schema: str) -> AsyncIterator[PostgresEventStore]:
-    store, rows = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema, pool=2)
+    store, rows, _ = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema, pool=2)
     yield store
     await rows.close()
     await store.close()
@@ -59,7 +59,7 @@ async def test_fm05_a_standby_is_refused(server: PostgresServer) -> None:
 async def test_repeatable_read_as_the_default_does_no_harm(server: PostgresServer) -> None:
     server.execute("ALTER ROLE ALL SET default_transaction_isolation = 'repeatable read'")
     try:
-        store, rows = await open_postgres(server.url, clock=system_clock, schema="isolated")
+        store, rows, _ = await open_postgres(server.url, clock=system_clock, schema="isolated")
         async with store._connections.use() as connection:
             assert await connection.fetchval("SHOW transaction_isolation") == "read committed"
         for number in range(3):
@@ -77,7 +77,7 @@ async def test_a_server_that_may_lose_acknowledged_events_is_refused_until_that_
     server.execute("ALTER ROLE ALL SET synchronous_commit = off")
     try:
         await refused(server.url, UnsupportedByStore, "synchronous_commit")
-        store, rows = await open_postgres(server.url, clock=system_clock, may_lose=True)
+        store, rows, _ = await open_postgres(server.url, clock=system_clock, may_lose=True)
         await rows.close()
         await store.close()
     finally:
@@ -86,7 +86,7 @@ async def test_a_server_that_may_lose_acknowledged_events_is_refused_until_that_
 
 async def test_fsync_off_is_a_warning_with_its_consequence(caplog: pytest.LogCaptureFixture) -> None:
     with start_postgres({"fsync": "off"}) as careless, caplog.at_level(logging.WARNING):
-        store, rows = await open_postgres(careless.url, clock=system_clock)
+        store, rows, _ = await open_postgres(careless.url, clock=system_clock)
         await rows.close()
         await store.close()
     assert "fsync is off" in caplog.text

@@ -28,7 +28,7 @@ async def open(postgres: PostgresServer, postgres_schema: str) -> AsyncIterator[
 
     async def open(**options: Any) -> PostgresEventStore:
         both = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema, **options)
-        opened.extend(reversed(both))
+        opened.extend(reversed(both[:2]))
         return both[0]
 
     yield open

@@ -29,7 +29,7 @@ async def test_c9_ten_that_open_a_new_store_at_once_make_it_once(
     postgres: PostgresServer, postgres_schema: str
 ) -> None:
     async def open_and_append() -> None:
-        store, rows = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema, pool=2)
+        store, rows, _ = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema, pool=2)
         await store.append(Append(ANN, [event()]))
         await rows.close()
         await store.close()
@@ -50,7 +50,7 @@ async def test_c9_without_migrate_a_missing_schema_is_an_error_and_stays_missing
 
 
 async def test_c9_a_store_of_a_newer_release_is_left_alone(postgres: PostgresServer, postgres_schema: str) -> None:
-    store, rows = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema)
+    store, rows, _ = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema)
     await rows.close()
     await store.close()
     await ask(postgres, f"UPDATE {postgres_schema}.store SET schema_version = 99")
@@ -73,13 +73,13 @@ async def test_c9_a_schema_with_tables_of_somebody_else_is_left_alone(
 async def test_fm03_another_database_than_before_is_another_incarnation(
     postgres: PostgresServer, postgres_schema: str
 ) -> None:
-    store, rows = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema)
+    store, rows, _ = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema)
     appended = await store.append(Append(ANN, [event()]))
     await rows.close()
     await store.close()
     await ask(postgres, f"UPDATE {postgres_schema}.store SET fingerprint = 'of the machine it was dumped on'")
     for _ in range(2):  # and once only
-        store, rows = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema)
+        store, rows, _ = await open_postgres(postgres.url, clock=system_clock, schema=postgres_schema)
         await rows.close()
         await store.close()
     heads = f"SELECT array_agg(head_position ORDER BY since) FROM {postgres_schema}.incarnations"

@@ -31,6 +31,8 @@ from sqlalchemy import (
 )
 
 from eventfold.adapters.memory import MemoryEventStore
+from eventfold.adapters.memory_administration import MemoryAdministration
+from eventfold.adapters.memory_units import MemoryUnits
 from eventfold.adapters.postgres.connection import Connections
 from eventfold.adapters.postgres.migrate import bring_up_to_date
 from eventfold.adapters.postgres.names import Names
@@ -564,7 +566,8 @@ async def running(place: Place, log: MemoryEventStore, *, most: int = 8, version
     """The application, its log in memory, its rows here."""
     rows = await place.open(most=most)
     app = application(summing(version=version))
-    async with app._started(Running, Stores(log, rows), frozenset({"sums"}), system_clock) as running:
+    stores = Stores(log, rows, MemoryAdministration(log, rows, system_clock), MemoryUnits(log, rows, system_clock))
+    async with app._started(Running, stores, frozenset({"sums"}), system_clock) as running:
         yield running
 
 

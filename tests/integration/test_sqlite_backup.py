@@ -115,7 +115,7 @@ async def test_a_name_that_is_taken_meanwhile_is_not_overwritten(
 @pytest.mark.parametrize(
     "damage",
     [
-        "DELETE FROM events WHERE position = 2",
+        "DROP TRIGGER events_no_delete; DELETE FROM events WHERE position = 2",
         "PRAGMA user_version = 1",
         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 2 WHERE name = 'checkpoints'",
     ],

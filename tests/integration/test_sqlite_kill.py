@@ -51,7 +51,7 @@ async def project(store, rows):
                 at = last.position
 
 async def main():
-    store, rows = await open_sqlite(sys.argv[1], clock=system_clock, writer=sys.argv[2])
+    store, rows, _ = await open_sqlite(sys.argv[1], clock=system_clock, writer=sys.argv[2])
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(project(store, rows))
         for name in "abc":
@@ -83,7 +83,7 @@ async def test_i2_g01_g04_g12_kill_9_loses_nothing_that_was_acknowledged(tmp_pat
         connection = apsw.Connection(str(path))
         assert connection.execute("PRAGMA integrity_check").get == "ok"
         connection.close()
-        store, rows = await open_sqlite(str(path), clock=system_clock)
+        store, rows, _ = await open_sqlite(str(path), clock=system_clock)
         log = [each async for each in store.read_all(Query.all())]
         stored = {each.position: each.event_id.hex() for each in log}
         assert {position: stored.get(position) for position in acknowledged} == acknowledged

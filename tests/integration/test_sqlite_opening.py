@@ -93,7 +93,7 @@ async def test_c9_an_older_store_is_not_migrated_unasked(tmp_path: Path) -> None
     path = tmp_path / "e.db"
     async with opened(path):
         pass
-    sql(path, "UPDATE store SET schema_version = 0")
+    sql(path, f"DELETE FROM store_migrations WHERE number = {latest_version()}")
     await refused(path, StoreNotMigrated, migrate=False)
 
 
@@ -119,7 +119,7 @@ from eventfold.ports.event_store import Append
 
 async def main():
     sys.stdin.readline()
-    store, rows = await open_sqlite(sys.argv[1], clock=system_clock, busy=30.0)
+    store, rows, _ = await open_sqlite(sys.argv[1], clock=system_clock, busy=30.0)
     for _ in range(20):
         await store.append(Append(Stream("shared", "one"), [NewEvent(event_id=uuid7().bytes, type="A", data=b"{}")]))
     await store.close()

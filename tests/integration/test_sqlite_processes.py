@@ -212,7 +212,7 @@ async def test_what_comes_while_the_lock_is_waited_for_joins_the_group(tmp_path:
 
 HOLDER = """
 async def main():
-    store, rows = await open_sqlite(path, clock=system_clock)
+    store, rows, _ = await open_sqlite(path, clock=system_clock)
     await rows.prepare("p", version=1, tables=[])
     async with rows.transaction() as transaction:
         from sqlalchemy import literal, select
@@ -455,7 +455,7 @@ async def main():
     elif arguments[0] == "blind":
         import eventfold.adapters.sqlite.wakeup as wakeup
         wakeup._QUICK_LOOK = wakeup._SLOW_LOOK = 3600.0
-    store, rows = await open_sqlite(path, clock=system_clock)
+    store, rows, _ = await open_sqlite(path, clock=system_clock)
     async with store.subscribe(Query.all(), after=0) as batches:
         async for batch in batches:
             if batch.caught_up and not batch.events:

@@ -106,6 +106,7 @@ async def test_c10_sec06_a_hostile_category_that_somebody_wrote_into_the_file_is
     path = tmp_path / "e.db"
     url = await filled(path, "book", "order")
     forged = "x' UNION SELECT 1; DROP TABLE events; --"
+    sql(path, "DROP TRIGGER events_no_update")
     sql(path, "UPDATE events SET category = ? WHERE category = 'order'", forged)
     with pytest.raises(InvalidStreamName) as refused:
         await category_views(url, [])

@@ -157,7 +157,7 @@ async def test_after_the_last_has_closed_the_file_stands_alone(tmp_path: Path) -
 
 async def test_rows_that_close_first_close_the_file_too(tmp_path: Path) -> None:
     path = tmp_path / "e.db"
-    store, rows = await open_sqlite(str(path), clock=ManualClock())
+    store, rows, _ = await open_sqlite(str(path), clock=ManualClock())
     await store.append(append(1))
     await rows.close()
     await store.close()
@@ -168,7 +168,7 @@ OPEN_AND_CLOSE = """
 async def main():
     say("ready")
     for _ in range(15):
-        store, rows = await open_sqlite(path, clock=system_clock, busy=30.0)
+        store, rows, _ = await open_sqlite(path, clock=system_clock, busy=30.0)
         await store.append(append(Stream("shared", "one")))
         await store.close()
         await rows.close()

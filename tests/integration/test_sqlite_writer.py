@@ -42,7 +42,7 @@ async def versions(store: SqliteEventStore, stream: Stream = ANN) -> list[int]:
 
 @pytest.fixture(params=["auto", "thread"])
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
-    both = await open_sqlite(str(tmp_path / "e.db"), clock=ManualClock(), writer=request.param)
+    both = (await open_sqlite(str(tmp_path / "e.db"), clock=ManualClock(), writer=request.param))[:2]
     yield both
     for each in both:
         await each.close()
@@ -50,7 +50,7 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 @pytest.fixture
 async def in_thread(tmp_path: Path) -> AsyncIterator[Opened]:
-    both = await open_sqlite(str(tmp_path / "t.db"), clock=ManualClock(), writer="thread")
+    both = (await open_sqlite(str(tmp_path / "t.db"), clock=ManualClock(), writer="thread"))[:2]
     yield both
     for each in both:
         await each.close()

@@ -9,13 +9,17 @@ import asyncpg
 
 from eventfold.adapters.postgres import open_postgres
 from eventfold.adapters.postgres.names import Names
+from eventfold.adapters.postgres.units import PostgresUnits
 from eventfold.adapters.system import system_clock
 from eventfold.domain.message import NewEvent, Stream
-from eventfold.errors import ConcurrencyConflict
+from eventfold.errors import ConcurrencyConflict, RetryTransaction
 from eventfold.ports.event_store import ANY, Append, EventSink
 from tests.protocol.live import Connection, Way, connected
 
 STREAMS = 10
+JOINED = 3
+"""Applications with transactions of their own, beside the tasks of a process."""
+ISOLATION = ("READ COMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 PAUSE = 0.004
 """Seconds, at most, that a transaction waits where it does."""
 LOST_RACES = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
@@ -42,15 +46,21 @@ async def _all(url: str, schema: str, seed: str, writers: int, transactions: int
 
 
 def append_to_the_store(url: str, schema: str, seed: str, tasks: int, appends: int) -> dict[str, int]:
-    """The same crowd without malice, by the store's own `append`. Run it in a process of its own."""
+    """A crowd without malice, by the store's own `append` and by units that join. Run it in a process of its own."""
     return asyncio.run(_to_the_store(url, schema, seed, tasks, appends))
 
 
 async def _to_the_store(url: str, schema: str, seed: str, tasks: int, appends: int) -> dict[str, int]:
-    counts = {"acknowledged": 0, "lost_races": 0}
-    store, rows = await open_postgres(url, clock=system_clock, schema=schema)
+    counts = {"acknowledged": 0, "lost_races": 0, "rolled_back": 0, "joined": 0}
+    store, rows, units = await open_postgres(url, clock=system_clock, schema=schema)
     try:
-        await asyncio.gather(*(_call(store, Random(f"{seed}.{n}"), appends, counts) for n in range(tasks)))
+        async with connected(url, JOINED) as connections:
+            callers = [
+                _join(units, connection, Random(f"{seed}.joined.{n}"), appends // 2, counts)
+                for n, connection in enumerate(connections)
+            ]
+            plain = (_call(store, Random(f"{seed}.{n}"), appends, counts) for n in range(tasks))
+            await asyncio.gather(*callers, *plain)
     finally:
         await rows.close()
         await store.close()
@@ -71,6 +81,47 @@ async def _call(store: EventSink, chance: Random, appends: int, counts: dict[str
             counts["lost_races"] += 1
         else:
             counts["acknowledged"] += sum(len(each.events) for each in some)
+
+
+async def _join(
+    units: PostgresUnits, connection: Connection, chance: Random, transactions: int, counts: dict[str, int]
+) -> None:
+    """Transactions of an application: savepoints, two units in one of them, and some are rolled back."""
+    for _ in range(transactions):
+        await connection.execute(f"BEGIN ISOLATION LEVEL {chance.choice(ISOLATION)}")
+        try:
+            events = await _joined(units, connection, chance)
+            if chance.random() < 0.3:
+                await asyncio.sleep(chance.random() * PAUSE)
+            gives_up = chance.random() < 0.2
+            await connection.execute("ROLLBACK" if gives_up else "COMMIT")
+        except (ConcurrencyConflict, RetryTransaction, asyncpg.SerializationError):
+            if connection.is_in_transaction():  # a commit that fails has ended it
+                await connection.execute("ROLLBACK")
+            counts["lost_races"] += 1
+            continue
+        if gives_up:
+            counts["rolled_back"] += 1
+        else:
+            counts["acknowledged"] += events
+            counts["joined"] += events
+
+
+async def _joined(units: PostgresUnits, connection: Connection, chance: Random) -> int:
+    count = 0
+    unit = await units.join(connection)
+    for _ in range(chance.randint(1, 3)):
+        if chance.random() < 0.2:
+            unit = await units.join(connection)
+        gives_up = chance.random() < 0.3
+        await connection.execute("SAVEPOINT here")
+        some = [_noted(chance) for _ in range(chance.randint(1, 3))]
+        await unit.append(Append(Stream("tape", f"s{chance.randrange(STREAMS)}"), some))
+        if chance.random() < 0.2:
+            await asyncio.sleep(chance.random() * PAUSE)
+        await connection.execute("ROLLBACK TO SAVEPOINT here" if gives_up else "RELEASE SAVEPOINT here")
+        count += 0 if gives_up else len(some)
+    return count
 
 
 def _noted(chance: Random) -> NewEvent:

@@ -24,6 +24,7 @@ from eventfold.adapters.postgres import migrate as postgres_migrate
 from eventfold.adapters.postgres.commit import Commit
 from eventfold.adapters.postgres.connection import Connections
 from eventfold.adapters.postgres.following import Following
+from eventfold.adapters.sqlite import group as sqlite_group
 from eventfold.adapters.sqlite import migrate
 from eventfold.adapters.sqlite.connection import translated
 from eventfold.adapters.sqlite.group import GroupCommit
@@ -34,6 +35,7 @@ from eventfold.errors import Fenced, StoreBusy, StoreError, StoreUnavailable
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.event_store import Append
 from eventfold.ports.failpoint import failpoint
+from eventfold.ports.migrations import Migrations
 from eventfold.processing import projection
 from eventfold.processing.projection import Projection
 from eventfold.schema.serializer import Serializer
@@ -103,9 +105,15 @@ def stale_heads(patch: Patch) -> None:
     patch(GroupCommit, "_look", once)
 
 
+def rewritten(known: Migrations, old: str, new: str) -> Migrations:
+    """The migrations say `new` where they mean `old`."""
+    assert any(old in each.script for each in known.steps), f"{old} has gone from the migrations"
+    return Migrations(msgspec.structs.replace(each, script=each.script.replace(old, new)) for each in known.steps)
+
+
 def no_event_id_unique(patch: Patch) -> None:
-    scripts = {number: text.replace("UNIQUE (event_id)", "CHECK (1)") for number, text in migrate._migrations().items()}
-    patch(migrate, "_migrations", lambda: scripts)
+    changed = rewritten(migrate._migrations(), "UNIQUE (event_id)", "CHECK (1)")
+    patch(migrate, "_migrations", lambda: changed)
     patch(GroupCommit, "_already_stored", lambda *_: None)
 
 
@@ -195,9 +203,7 @@ def names_are_imported(patch: Patch) -> None:
 
 def in_the_database(patch: Patch, old: str, new: str) -> None:
     """The functions of the Postgres store say `new` where they mean `old`."""
-    scripts = postgres_migrate._migrations()
-    assert any(old in text for text in scripts.values()), f"{old} has gone from the migrations"
-    changed = {number: text.replace(old, new) for number, text in scripts.items()}
+    changed = rewritten(postgres_migrate._migrations(), old, new)
     patch(postgres_migrate, "_migrations", lambda: changed)
 
 
@@ -224,7 +230,7 @@ def epoch_does_not_wrap(patch: Patch) -> None:
 
 def any_version_before(patch: Patch) -> None:
     """An expected version holds when the stream has passed it."""
-    in_the_database(patch, "p_expect = head", "p_expect <= head")
+    in_the_database(patch, "p_expect = actual", "p_expect <= actual")
 
 
 def lost_answer_is_a_rejection(patch: Patch) -> None:
@@ -308,11 +314,32 @@ def copy_is_the_same_store(patch: Patch) -> None:
     patch(postgres, "recognise", recognised)
 
 
+def migration_takes_more_than_it_adds(patch: Patch) -> None:
+    """A pre migration demands a column of every event, and only this release fills it."""
+    changed = rewritten(
+        migrate._migrations(),
+        "CREATE TABLE {store_migrations}",
+        "ALTER TABLE {events} ADD COLUMN shard INTEGER;"
+        "CREATE TRIGGER shard BEFORE INSERT ON {events} WHEN new.shard IS NULL"
+        " BEGIN SELECT RAISE(ABORT, 'no shard'); END;"
+        "CREATE TABLE {store_migrations}",
+    )
+    insert = sqlite_group.INSERT_EVENT.replace("metadata, data)", "metadata, data, shard)").replace("?)", "?, 1)")
+    patch(migrate, "_migrations", lambda: changed)
+    patch(sqlite_group, "INSERT_EVENT", insert)
+
+
+def migration_shuts_out_the_release_before(patch: Patch) -> None:
+    """A pre migration raises the version that code must know."""
+    patch(Migrations, "oldest", lambda known, applied, *, finish: max(applied.oldest, known.latest))
+
+
 T01, T04, T05, T08 = "test_t01_kill.py", "test_t04_failpoints.py", "test_t05_cancellation.py", "test_t08_disk.py"
 T15, T30 = "test_t15_lost_hints.py", "test_t30_differential.py"
 T10, T11 = "test_t10_interleavings.py", "test_t11_stress.py"
 T02, T13, T20, T24 = "test_t02_postgres_kill.py", "test_t13_restore.py", "test_t20_proxy.py", "test_t24_failover.py"
 T33, T40 = "test_t33_linearizable.py", "test_t40_mutated.py"
+T44 = "../upgrade/test_t44_upgrade.py"
 MUTANTS: dict[str, Mutant] = {
     "ack_before_commit": Mutant(ack_before_commit, (T01, "-k", "kill_9"), quick=False),
     "deferred_begin": Mutant(deferred_begin, (T01, "-k", "kill_9"), quick=False),
@@ -338,6 +365,12 @@ MUTANTS: dict[str, Mutant] = {
     "checkpoint_is_believed": Mutant(checkpoint_is_believed, (T24, "-k", "promoted")),
     "servers_are_alike": Mutant(servers_are_alike, (T24, "-k", "lost_its_end and 60")),
     "copy_is_the_same_store": Mutant(copy_is_the_same_store, (T13,)),
+    "migration_takes_more_than_it_adds": Mutant(
+        migration_takes_more_than_it_adds, (T44, "-k", "file and side_by_side")
+    ),
+    "migration_shuts_out_the_release_before": Mutant(
+        migration_shuts_out_the_release_before, (T44, "-k", "database and go_back")
+    ),
     "names_are_imported": Mutant(names_are_imported, (T40, "-k", "looks_like_code")),
 }
 """`sync_normal`, `sync_off` and two more are planted by T-03 itself, against itself."""

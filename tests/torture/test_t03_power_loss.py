@@ -149,7 +149,7 @@ class Workload:
     async def run(self, *, lives: int, rounds: int) -> Journal:
         for _ in range(lives):
             await self.live(rounds)
-        store, rows = await open_sqlite(str(self.file), clock=ManualClock(), synchronous=self.setup.synchronous)
+        store, rows, _ = await open_sqlite(str(self.file), clock=ManualClock(), synchronous=self.setup.synchronous)
         self.journal.log = [event async for event in store.read_all(Query.all())]
         await store.close()
         await rows.close()
@@ -157,7 +157,7 @@ class Workload:
 
     async def live(self, rounds: int) -> None:
         with new_connections() as connections:
-            store, rows = await open_sqlite(
+            store, rows, _ = await open_sqlite(
                 str(self.file),
                 clock=ManualClock(),
                 synchronous=self.setup.synchronous,
@@ -305,7 +305,7 @@ async def examined(image: CrashImage, folder: Path, journal: Journal, *, carry_o
     image.write_to(folder)
     finding = Finding(image.number)
     try:
-        store, rows = await open_sqlite(str(folder / FILE), clock=ManualClock())
+        store, rows, _ = await open_sqlite(str(folder / FILE), clock=ManualClock())
     except Exception as error:
         finding.corrupt.append(f"does not open: {error!r}")
         return finding
@@ -463,7 +463,7 @@ async def test_fm34_the_power_fails_again_while_the_store_recovers(tmp_path: Pat
         image.write_to(first)
         with Disk(first) as again:
             since = again.moment
-            store, rows = await open_sqlite(str(first / FILE), clock=ManualClock())
+            store, rows, _ = await open_sqlite(str(first / FILE), clock=ManualClock())
             await rows.prepare(TALLY, version=1, tables=[tallies])
             await store.close()
             await rows.close()

@@ -130,7 +130,8 @@ def sqlite(placement: Any) -> Callable[[Path], Coroutine[Any, Any, Subject]]:
     async def made(folder: Path) -> Subject:
         async def opened() -> tuple[EventStore, CheckpointStore]:
             path = str(folder / f"{placement}.db")  # no power fails here, so nobody waits for the disk
-            return await open_sqlite(path, clock=ManualClock(), writer=placement, synchronous="normal")
+            opened = await open_sqlite(path, clock=ManualClock(), writer=placement, synchronous="normal")
+            return opened[:2]
 
         subject = Subject(f"sqlite-{placement}", *await opened(), opened)
 

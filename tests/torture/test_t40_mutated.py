@@ -252,6 +252,7 @@ async def test_g21_sec07_damaged_rows_of_sqlite_give_declared_errors_on_every_wa
         await told(running)
         forger = apsw.Connection(str(path))
         originals: dict[tuple[str, int], bytes] = {}
+        forger.execute("DROP TRIGGER events_no_update")
         for column in set(COLUMNS):
             rows: Any = forger.execute(f"SELECT position, CAST({column} AS BLOB) FROM events").fetchall()
             originals |= {(column, position): value or b'["a"]' for position, value in rows}
@@ -315,6 +316,7 @@ async def test_g21_sec07_a_type_that_looks_like_code_is_an_unknown_event(
     async with app.open(url(tmp_path / "store.db"), run=False) as running:
         await told(running)
         forger = apsw.Connection(str(tmp_path / "store.db"))
+        forger.execute("DROP TRIGGER events_no_update")
         forge = "UPDATE events SET type = ? WHERE position = 1"
         forger.execute(forge, ("NobodyKnows",))
         await read_everything(running)  # may import what is loaded on demand

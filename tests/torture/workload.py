@@ -24,6 +24,8 @@ from typing import Any, TypeAlias
 
 from eventfold import Running
 from eventfold.adapters.memory import MemoryEventStore
+from eventfold.adapters.memory_administration import MemoryAdministration
+from eventfold.adapters.memory_units import MemoryUnits
 from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
 from eventfold.adapters.system import system_clock
 from eventfold.bootstrap.stores import Stores, open_stores
@@ -67,7 +69,9 @@ def url_of_schema(server: str, schema: str) -> str:
 @asynccontextmanager
 async def in_memory() -> AsyncIterator[Memory]:
     """A place in memory that no other application runs in."""
-    stores = Stores(MemoryEventStore(system_clock), await open_sqlite_rows_in_memory(clock=system_clock))
+    log = MemoryEventStore(system_clock)
+    rows = await open_sqlite_rows_in_memory(clock=system_clock)
+    stores = Stores(log, rows, MemoryAdministration(log, rows, system_clock), MemoryUnits(log, rows, system_clock))
     try:
         yield Memory(stores)
     finally:

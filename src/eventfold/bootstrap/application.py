@@ -10,19 +10,26 @@ from uuid import UUID
 
 from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.system import ManualClock, system_clock, uuid7
+from eventfold.bootstrap.additions import Additions
 from eventfold.bootstrap.running import Running, RunningInTest
 from eventfold.bootstrap.stores import Stores, open_stores
 from eventfold.bootstrap.watchdog import watch_the_loop
 from eventfold.commands.boundary import BoundaryManager
+from eventfold.commands.dispatch import Dispatch, OnHandlerError
+from eventfold.commands.locking import LockManager
 from eventfold.commands.manager import ATTEMPTS, WARM, CommandManager, OnRecorded
+from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
 from eventfold.errors import DuplicateName, InvalidInput
+from eventfold.ports.bus import Bus
 from eventfold.ports.clock import Clock
 from eventfold.ports.codec import Codec
 from eventfold.ports.telemetry import SILENT, Telemetry
+from eventfold.processing.event_handler import EventHandler
 from eventfold.processing.projection import Projection
 from eventfold.processing.projector import Projector
+from eventfold.processing.transactional_handler import InsideAppends, TransactionalHandler
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Serializer
 
@@ -38,6 +45,9 @@ class Eventfold:
     Args:
         deciders: the aggregates and boundaries it executes commands on.
         processors: the projectors it runs.
+        handlers: what is called with the events of a command, within the append or after it, in this order.
+        buses: where the events of commands are published afterwards.
+        on_handler_error: called when an event handler or a bus has failed, beside the log.
         events: the catalogue, for what differs from the default.
         clock: tells `recorded_at` and `running.now()`.
         new_id: gives event ids, UUIDv7 by default.
@@ -48,9 +58,9 @@ class Eventfold:
         warm: aggregates whose state is kept in memory, at most; 0 keeps none.
 
     Raises:
-        DuplicateName: two deciders, processors, tables or event classes share a name.
-        UnknownEvent: a processor handles a class that nothing here records.
-        InvalidInput: a processor without handlers.
+        DuplicateName: two deciders, processors, handlers, tables or event classes share a name, or a bus comes twice.
+        UnknownEvent: a processor or handler is for a class that nothing here records.
+        InvalidInput: a processor or handler without functions, or what is no handler, or no bus.
     """
 
     def __init__(
@@ -58,10 +68,13 @@ class Eventfold:
         *,
         deciders: Sequence[Aggregate[Any, Any, Any] | Boundary[Any, Any, Any]] = (),
         processors: Sequence[Projector] = (),
+        handlers: Sequence[EventHandler | TransactionalHandler] = (),
+        buses: Sequence[Bus] = (),
         events: Events | None = None,
         clock: Clock = system_clock,
         new_id: Callable[[], UUID] = uuid7,
         on_recorded: OnRecorded | None = None,
+        on_handler_error: OnHandlerError | None = None,
         codec: Codec | None = None,
         telemetry: Telemetry = SILENT,
         attempts: int = ATTEMPTS,
@@ -75,10 +88,16 @@ class Eventfold:
         self._catalogue = (events or Events()).with_defaults_for(cls for each in deciders for cls in each.events)
         for each in processors:
             self._catalogue.resolve(each.query)
+        self._handlers = tuple(handlers)
+        self._buses = tuple(buses)
+        additions = Additions(self._catalogue, self.processors)
+        for addition in (*handlers, *buses):
+            additions.admit(addition)
         self._serializer = Serializer(self._catalogue, codec or JsonCodec(), new_id)
         self._clock = clock
         self._new_id = new_id
         self._on_recorded = on_recorded
+        self._on_handler_error = on_handler_error
         self._telemetry = telemetry
         self._attempts = attempts
         self._warm = warm
@@ -130,23 +149,27 @@ class Eventfold:
 
     @asynccontextmanager
     async def _started(self, kind: type[R], stores: Stores, names: frozenset[str], clock: Clock) -> AsyncGenerator[R]:
+        dispatch = Dispatch(self._telemetry, self._on_handler_error)
+        inside = InsideAppends(stores.rows, self._telemetry)
+        recorder = Recorder(stores.events, stores.units, self._serializer, inside, dispatch, self._on_recorded)
         commands = CommandManager(
             stores.events,
             self._serializer,
+            recorder,
             self._telemetry,
-            on_recorded=self._on_recorded,
             attempts=self._attempts,
             warm=self._warm,
         )
         boundaries = BoundaryManager(
             stores.events,
             self._serializer,
+            recorder,
             self._catalogue,
             self._telemetry,
             self._new_id,
-            on_recorded=self._on_recorded,
             attempts=self._attempts,
         )
+        locks = LockManager(stores.units, recorder, self._serializer, self._telemetry, attempts=self._attempts)
         projections = [
             Projection(each, stores.events, stores.rows, self._catalogue, self._serializer, self._telemetry)
             for each in self.processors
@@ -159,6 +182,10 @@ class Eventfold:
             stores,
             commands,
             boundaries,
+            locks,
+            recorder,
+            inside,
+            Additions(self._catalogue, self.processors),
             self._catalogue,
             self._serializer,
             projections,
@@ -168,10 +195,15 @@ class Eventfold:
         )
         supervisor = asyncio.create_task(_supervised(started), name="eventfold processors")
         try:
+            for addition in (*self._handlers, *self._buses):
+                await running.add(addition)
             yield running
         finally:
             supervisor.cancel()
-            await asyncio.wait([supervisor])  # unlike awaiting it, this lets a cancellation of ours pass through
+            try:
+                await asyncio.wait([supervisor])  # unlike awaiting it, this lets a cancellation of ours pass through
+            finally:
+                await dispatch.close()
 
 
 async def _supervised(projections: Iterable[Projection]) -> None:

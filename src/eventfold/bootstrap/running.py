@@ -10,20 +10,31 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from uuid import UUID
 
 from eventfold.adapters.system import ManualClock
+from eventfold.bootstrap.additions import Additions
+from eventfold.bootstrap.administering import Administering
 from eventfold.bootstrap.stores import Stores
+from eventfold.bootstrap.transactions import Transactions
 from eventfold.commands.boundary import BoundaryManager
 from eventfold.commands.context import Context, context, refuse_inside_projection
-from eventfold.commands.manager import CommandManager, Loaded, Outcome
+from eventfold.commands.decision import Outcome
+from eventfold.commands.joining import Joined
+from eventfold.commands.loading import Loaded
+from eventfold.commands.locking import Locked, LockManager
+from eventfold.commands.manager import CommandManager
+from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
 from eventfold.domain.query import Query
 from eventfold.errors import InvalidInput, ProcessorStopped, WaitTimedOut
+from eventfold.ports.bus import Bus
 from eventfold.ports.clock import Clock
 from eventfold.ports.event_store import Append, Appended, Condition, EventSink, EventSource, SinkOnly, SourceOnly
 from eventfold.ports.read_model import Params
+from eventfold.processing.event_handler import EventHandler, Hearing
 from eventfold.processing.projection import ProcessorStatus, Projection
 from eventfold.processing.projector import Projector
 from eventfold.processing.subscription import RecordedBatch, subscribe
+from eventfold.processing.transactional_handler import InsideAppends, TransactionalHandler
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Serializer
 
@@ -51,6 +62,10 @@ class Running:
         stores: Stores,
         commands: CommandManager,
         boundaries: BoundaryManager,
+        locks: LockManager,
+        recorder: Recorder,
+        inside: InsideAppends,
+        additions: Additions,
         catalogue: Events,
         serializer: Serializer,
         projections: Sequence[Projection],
@@ -65,6 +80,11 @@ class Running:
         self._stores = stores
         self._commands = commands
         self._boundaries = boundaries
+        self._locks = locks
+        self._transactions = Transactions(stores.units, stores.rows, recorder, boundaries, serializer, self._mine)
+        self._recorder = recorder
+        self._inside = inside
+        self._additions = additions
         self._catalogue = catalogue
         self._serializer = serializer
         self._projections = {each.name: each for each in projections}
@@ -113,6 +133,62 @@ class Running:
         """The aggregate as it is, or as it was at `version`. A stream that does not exist is in its initial state."""
         return await self._commands.load(self._mine(aggregate), id, version=version)
 
+    def lock(
+        self, aggregate: Aggregate[C, S, E], id: str, *, timeout: float = 5.0
+    ) -> AbstractAsyncContextManager[Locked[C, S, E]]:
+        """
+        The aggregate locked, for one command: `async with running.lock(books, "isbn-1") as book`, then `book.state` and
+        `await book.execute(command)`.
+
+        Whoever else locks it waits, in every process on the store; an id that does not exist yet can be locked too.
+        What the command records releases the lock, before handlers are called; so does the end of the block. Commands
+        without a lock are kept neither waiting nor out: each is verified as ever.
+
+        Args:
+            timeout: seconds to wait for whoever holds it.
+
+        Raises:
+            LockTimedOut: somebody else held it all the time.
+            what `load` raises.
+        """
+        return self._locks.lock(self._mine(aggregate), id, timeout=timeout)
+
+    def join(self, connection: Any) -> AbstractAsyncContextManager[Joined]:
+        """
+        Commands in a transaction of yours: `async with running.join(connection) as unit`, then
+        `await unit.execute(books, "isbn-1", Buy(1))`. Your commit stores their events with your rows.
+
+        The events are appended when the block ends; commit soon after it, for until then readers wait for them. After
+        your commit, `await unit.committed()` calls event handlers and buses.
+
+        Args:
+            connection: with an open transaction, on the store's database: of asyncpg or psycopg, or a Connection,
+                Session, AsyncConnection or AsyncSession of SQLAlchemy over one of them.
+
+        Raises, at the end of the block, and nothing of it is in your transaction then:
+            ConcurrencyConflict, BoundaryConflict: somebody was quicker; roll back and do it all again.
+            RetryTransaction: the database wants all of your transaction once more.
+            UnsupportedIsolation: a boundary's condition needs READ COMMITTED.
+            HandlerFailed: a transactional handler failed.
+            InvalidInput: no such connection, no transaction, or another database.
+            UnsupportedByStore: the store has no server; use `transaction()`.
+        """
+        return self._transactions.join(connection)
+
+    def transaction(self) -> AbstractAsyncContextManager[Joined]:
+        """
+        Commands and rows of yours in one transaction of the store: `async with running.transaction() as unit`, then
+        `await unit.execute(…)`, `await unit.write(statement, row)`, `await unit.fetch(select)`.
+
+        It is committed when the block ends, and undone when that raises; then event handlers and buses are called. It
+        has five seconds, for others may wait to write; on SQLite and in memory nobody else writes meanwhile, so within
+        the block execute through `unit`, never through `running`.
+
+        Raises, at the end of the block:
+            what `join` raises, TimeoutError, and what a commit raises.
+        """
+        return self._transactions.transaction()
+
     def _mine(self, decider: D) -> D:
         if not any(each is decider for each in self._deciders):
             raise InvalidInput(f"{decider!r} is none of this application's; name it in Eventfold(deciders=[…])")
@@ -129,6 +205,34 @@ class Running:
         """Commands inside carry this into their events. Contexts nest; of the same key the inner wins."""
         with context(correlation_id, causation_id, metadata or {}) as carried:
             yield carried
+
+    async def add(self, addition: EventHandler | TransactionalHandler | Bus) -> None:
+        """
+        Add a handler or a bus to what the application was made with, after those that are there; also from a handler.
+
+        It gets the next events.
+
+        Raises:
+            DuplicateName, UnknownEvent, InvalidInput: as `Eventfold` does.
+            UnsupportedStatement: its tables cannot be made.
+        """
+        dispatch = self._recorder.dispatch
+        dispatch.refuse_if_closed()
+        self._additions.admit(addition)
+        if isinstance(addition, EventHandler | TransactionalHandler):
+            await self._stores.rows.make(addition.tables)
+        if isinstance(addition, TransactionalHandler):
+            self._inside.add(addition)
+        elif isinstance(addition, EventHandler):
+            dispatch.add_listener(Hearing(addition, self._stores.rows, self.execute))
+        else:
+            dispatch.add_bus(addition)
+
+    @property
+    def administration(self) -> Administering:
+        """What only an administrator does: delete, truncate, replace, erase. Everything here is in the audit."""
+        dispatch = self._recorder.dispatch
+        return Administering(self._stores.administration, self._serializer, self._commands, self._inside, dispatch)
 
     # ------------------------------------------------------------------------- rows
 

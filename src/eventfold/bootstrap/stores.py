@@ -19,9 +19,11 @@ from eventfold.bootstrap.urls import (
     unknown_scheme,
 )
 from eventfold.errors import UnsupportedByStore
+from eventfold.ports.administration import Administration
 from eventfold.ports.clock import Clock
 from eventfold.ports.event_store import EventStore
 from eventfold.ports.read_model import ReadModel
+from eventfold.ports.unit import Units
 
 if TYPE_CHECKING:
     from eventfold.adapters.sqlite.backup import Backup
@@ -32,10 +34,12 @@ DEFAULT_URL: Final = "sqlite:///eventfold.db"
 
 
 class Stores(msgspec.Struct, frozen=True):
-    """The log and the rows of one address."""
+    """The log and the rows of one address, transactions over both, and what only an administrator does to them."""
 
     events: EventStore
     rows: ReadModel
+    administration: Administration
+    units: Units
 
 
 @asynccontextmanager
@@ -83,15 +87,20 @@ async def backup(url: str, to: str) -> Backup:
 
 async def _open_memory(clock: Clock) -> Stores:
     from eventfold.adapters.memory import MemoryEventStore
+    from eventfold.adapters.memory_administration import MemoryAdministration
+    from eventfold.adapters.memory_units import MemoryUnits
     from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
 
-    return Stores(MemoryEventStore(clock), await open_sqlite_rows_in_memory(clock=clock))
+    events = MemoryEventStore(clock)
+    rows = await open_sqlite_rows_in_memory(clock=clock)
+    return Stores(events, rows, MemoryAdministration(events, rows, clock), MemoryUnits(events, rows, clock))
 
 
 async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migrate: bool) -> Stores:
     from eventfold.adapters.sqlite import open_sqlite
+    from eventfold.adapters.sqlite.administration import SqliteAdministration
 
-    events, rows = await open_sqlite(
+    events, rows, units = await open_sqlite(
         path,
         clock=clock,
         migrate=migrate,
@@ -101,7 +110,8 @@ async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migra
         prefix=options.prefix,
         network=options.network,
     )
-    return Stores(events, rows)
+    busy = options.busy.total_seconds()
+    return Stores(events, rows, SqliteAdministration.of(events, rows, clock, busy=busy), units)
 
 
 def driver_is_there() -> None:
@@ -119,9 +129,10 @@ def driver_is_there() -> None:
 async def _open_postgres(address: PostgresAddress, clock: Clock, *, migrate: bool) -> Stores:
     driver_is_there()
     from eventfold.adapters.postgres import open_postgres
+    from eventfold.adapters.postgres.administration import PostgresAdministration
 
     options = address.options
-    events, rows = await open_postgres(
+    events, rows, units = await open_postgres(
         address.dsn,
         clock=clock,
         migrate=migrate,
@@ -133,4 +144,4 @@ async def _open_postgres(address: PostgresAddress, clock: Clock, *, migrate: boo
         notify=options.notify == "on",
         may_lose=options.synchronous_commit == "any",
     )
-    return Stores(events, rows)
+    return Stores(events, rows, PostgresAdministration.of(events, units.over), units)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from eventfold import __version__
+from eventfold.cli.admin import admin
 from eventfold.cli.demo.command import FLIGHTS_EXAMPLES, flights
 from eventfold.cli.doctor import DOCTOR_EXAMPLES, doctor
 from eventfold.cli.event import EVENT_EXAMPLES, event
@@ -57,6 +58,7 @@ app.command(stats, help_epilogue=STATS_EXAMPLES)
 app.command(processors)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)
+app.command(admin)
 
 
 def run(arguments: Sequence[str]) -> int:

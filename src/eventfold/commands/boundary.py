@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from eventfold.commands.context import refuse_inside_projection
-from eventfold.commands.decision import OnRecorded, Outcome, Rejected, decided, envelope, tell
+from eventfold.commands.decision import Outcome, Rejected, decided, envelope
 from eventfold.commands.queues import ConflictQueues
+from eventfold.commands.recording import Recorder
 from eventfold.domain.boundary import Boundary
 from eventfold.domain.decider import fold
 from eventfold.domain.message import NO_STREAM, Stream
 from eventfold.domain.query import Alternative, Query
 from eventfold.errors import BoundaryConflict, InvalidInput
-from eventfold.ports.event_store import Append, EventStore
+from eventfold.ports.event_store import ANY, Condition, EventSource
 from eventfold.ports.telemetry import Telemetry
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Envelope, Serializer
 
-__all__ = ["BoundaryManager"]
+__all__ = ["Asked", "BoundaryManager", "Decision"]
 
 C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True):
     """A command with all that stays the same however often it is decided."""
 
     command: Any
     query: Query
     stream: Stream
     envelope: Envelope
+
+
+class Decision(msgspec.Struct, Generic[S, E], frozen=True):
+    """What was decided, on what was read up to `position`, and the condition that nothing has been added since."""
+
+    state: S
+    events: tuple[E, ...]
+    position: int
+    condition: Condition
+
+    def after(self, boundary: Boundary[Any, S, E]) -> S:
+        """The state with these events. Called before they are stored: what cannot be folded must not be."""
+        return fold(boundary, boundary.known(self.events), self.state)
 
 
 class BoundaryManager:
@@ -45,21 +59,21 @@ class BoundaryManager:
 
     def __init__(
         self,
-        store: EventStore,
+        source: EventSource,
         serializer: Serializer,
+        recorder: Recorder,
         catalogue: Events,
         telemetry: Telemetry,
         new_id: Callable[[], object],
         *,
-        on_recorded: OnRecorded | None,
         attempts: int,
     ) -> None:
-        self._store = store
+        self._source = source
         self._serializer = serializer
+        self._recorder = recorder
         self._catalogue = catalogue
         self._telemetry = telemetry
         self._new_id = new_id
-        self._on_recorded = on_recorded
         self._attempts = attempts
         self._queues: ConflictQueues[Alternative] = ConflictQueues(order=_place)
 
@@ -76,17 +90,19 @@ class BoundaryManager:
             InvalidStreamName, Unencodable, TooLarge, UnknownEvent, DecodeError, StoreError, AppendOutcomeUnknown.
         """
         refuse_inside_projection()
-        query = _checked(boundary.name, boundary.query(command))
-        stream = boundary.stream(command, self._new_id)
-        asked = _Asked(command, self._catalogue.resolve(query), stream, envelope(metadata))
+        asked = self.asked(boundary, command, metadata)
         with self._telemetry.span("command", boundary=boundary.name, command=type(command).__name__):
             try:
-                return await self._optimistically(boundary, asked)
+                outcome = await self._optimistically(boundary, asked)
             except Rejected as said:
                 rejection = said.rejection
+            else:
+                if self._recorder.dispatch.needed:
+                    await self._recorder.dispatch.tell(outcome.events)
+                return outcome
         raise rejection  # outside the span: the domain said no, and nothing has failed
 
-    async def _optimistically(self, boundary: Boundary[Any, S, E], asked: _Asked) -> Outcome[S, E, None]:
+    async def _optimistically(self, boundary: Boundary[Any, S, E], asked: Asked) -> Outcome[S, E, None]:
         attempts = self._attempts
         if self._queues.free(asked.query.alternatives):
             try:
@@ -104,23 +120,33 @@ class BoundaryManager:
                     if attempts == 0:
                         raise
 
-    async def _attempt(self, boundary: Boundary[Any, S, E], asked: _Asked) -> Outcome[S, E, None]:
+    def asked(self, boundary: Boundary[C, Any, Any], command: C, metadata: Mapping[str, Any] | None) -> Asked:
+        """Raises InvalidInput, InvalidStreamName."""
+        query = _checked(boundary.name, boundary.query(command))
+        stream = boundary.stream(command, self._new_id)
+        return Asked(command, self._catalogue.resolve(query), stream, envelope(metadata))
+
+    async def decide(self, boundary: Boundary[Any, S, E], asked: Asked) -> Decision[S, E]:
+        """Read and decide. Raises Rejected, and what reading raises."""
         names = {self._catalogue.name_of(cls) for cls in boundary.events}
-        read = await self._store.read_boundary(asked.query)
+        read = await self._source.read_boundary(asked.query)
         state, position = boundary.initial, 0
         async for stored in read.events:
             position = stored.position
             if stored.type in names:
                 state = boundary.evolve(state, self._serializer.decode(stored).event)
-        events = decided(boundary, asked.command, state)
+        return Decision(state, decided(boundary, asked.command, state), position, read.condition)
+
+    async def _attempt(self, boundary: Boundary[Any, S, E], asked: Asked) -> Outcome[S, E, None]:
+        decision = await self.decide(boundary, asked)
+        events = decision.events
         if not events:
-            return Outcome(state, (), NO_STREAM, position, None)
-        after = fold(boundary, boundary.known(events), state)  # first: what cannot be folded must not be stored
-        new = self._serializer.encode(events, asked.envelope)
-        appended = await self._store.append(Append(asked.stream, new), condition=read.condition)
+            return Outcome(decision.state, (), NO_STREAM, decision.position, None)
+        after = decision.after(boundary)
+        new = self._recorder.encode(events, asked.envelope)
+        appended = await self._recorder.append(asked.stream, events, new, ANY, decision.condition)
         (place,) = appended.streams
-        recorded = self._serializer.recorded(asked.stream, events, new, place)
-        tell(self._on_recorded, recorded)
+        recorded = self._recorder.recorded(asked.stream, events, new, place)
         return Outcome(after, recorded, place.version, appended.position, None)
 
 

@@ -28,7 +28,7 @@ class Context(msgspec.Struct, frozen=True):
 
 _NOTHING_CARRIED: Final = Context()
 _current: ContextVar[Context] = ContextVar("eventfold_context", default=_NOTHING_CARRIED)
-_projecting: ContextVar[str | None] = ContextVar("eventfold_projecting", default=None)
+_projecting: ContextVar[tuple[str, bool] | None] = ContextVar("eventfold_projecting", default=None)
 
 
 def current_context() -> Context:
@@ -70,9 +70,9 @@ def _check(name: str, value: object) -> None:
 
 
 @contextmanager
-def no_appends_inside(processor: str) -> Generator[None]:
-    """Marks the handlers of a projector, which may be replayed at any time."""
-    token = _projecting.set(processor)
+def no_appends_inside(processor: str, *, transactional: bool = False) -> Generator[None]:
+    """Marks the handlers of a projector, which may be replayed at any time, and transactional ones."""
+    token = _projecting.set((processor, transactional))
     try:
         yield
     finally:
@@ -80,7 +80,8 @@ def no_appends_inside(processor: str) -> Generator[None]:
 
 
 def refuse_inside_projection() -> None:
-    """Raises AppendInsideProjection where a projector is at work."""
-    processor = _projecting.get()
-    if processor is not None:
-        raise AppendInsideProjection(processor)
+    """Raises AppendInsideProjection where a projector or a transactional handler is at work."""
+    inside = _projecting.get()
+    if inside is not None:
+        processor, transactional = inside
+        raise AppendInsideProjection(processor, transactional=transactional)

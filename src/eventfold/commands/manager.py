@@ -4,38 +4,29 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Final, Generic, TypeVar
-
-import msgspec
+from typing import Any, Final, TypeVar
 
 from eventfold.commands.context import refuse_inside_projection
-from eventfold.commands.decision import OnRecorded, Outcome, Rejected, decided, envelope, tell
+from eventfold.commands.decision import OnRecorded, Outcome, Rejected, decided, envelope
+from eventfold.commands.loading import Loaded, load
 from eventfold.commands.queues import ConflictQueues
+from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.decider import fold
 from eventfold.domain.message import NO_STREAM, Stream
 from eventfold.errors import ConcurrencyConflict, InvalidInput
-from eventfold.ports.event_store import Append, EventStore
+from eventfold.ports.event_store import EventSource
 from eventfold.ports.telemetry import Telemetry
 from eventfold.schema.serializer import Envelope, Serializer
 
-__all__ = ["ATTEMPTS", "WARM", "CommandManager", "Loaded", "OnRecorded", "Outcome"]
+__all__ = ["ATTEMPTS", "WARM", "CommandManager", "OnRecorded"]
 
 C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
-S_co = TypeVar("S_co", covariant=True)
 
 ATTEMPTS: Final = 50
 WARM: Final = 1_024
-
-
-class Loaded(msgspec.Struct, Generic[S_co], frozen=True):
-    """An aggregate as it is: the state, the version of its stream (0: no stream), the position of its last event."""
-
-    state: S_co
-    version: int
-    position: int
 
 
 class CommandManager:
@@ -48,11 +39,11 @@ class CommandManager:
 
     def __init__(
         self,
-        store: EventStore,
+        source: EventSource,
         serializer: Serializer,
+        recorder: Recorder,
         telemetry: Telemetry,
         *,
-        on_recorded: OnRecorded | None = None,
         attempts: int = ATTEMPTS,
         warm: int = WARM,
     ) -> None:
@@ -60,10 +51,10 @@ class CommandManager:
             raise InvalidInput(
                 f"attempts={attempts}, warm={warm}: a command needs at least one attempt; warm=0 is none"
             )
-        self._store = store
+        self._source = source
         self._serializer = serializer
+        self._recorder = recorder
         self._telemetry = telemetry
-        self._on_recorded = on_recorded
         self._attempts = attempts
         self._warm: OrderedDict[Stream, Loaded[Any]] = OrderedDict()
         self._most_warm = warm
@@ -85,9 +76,13 @@ class CommandManager:
         carried = envelope(metadata)
         with self._telemetry.span("command", aggregate=aggregate.name, command=type(command).__name__):
             try:
-                return await self._optimistically(aggregate, stream, command, carried)
+                outcome = await self._optimistically(aggregate, stream, command, carried)
             except Rejected as said:
                 rejection = said.rejection
+            else:
+                if self._recorder.dispatch.needed:
+                    await self._recorder.dispatch.tell(outcome.events)
+                return outcome
         raise rejection  # outside the span: the domain said no, and nothing has failed
 
     async def _optimistically(
@@ -117,16 +112,15 @@ class CommandManager:
         if not events:
             return Outcome(before.state, (), before.version, before.position, None)
         after = fold(aggregate, events, before.state)  # first: an event that cannot be folded must not be stored
-        new = self._serializer.encode(events, envelope)
+        new = self._recorder.encode(events, envelope)
         try:
-            appended = await self._store.append(Append(stream, new, before.version))
+            appended = await self._recorder.append(stream, events, new, before.version)
         except BaseException:
             self._warm.pop(stream, None)
             raise
         (place,) = appended.streams
         self._keep_warm(stream, Loaded(after, place.version, appended.position))
-        recorded = self._serializer.recorded(stream, events, new, place)
-        tell(self._on_recorded, recorded)
+        recorded = self._recorder.recorded(stream, events, new, place)
         return Outcome(after, recorded, place.version, appended.position, None)
 
     async def _decide(
@@ -173,23 +167,15 @@ class CommandManager:
     async def _load(
         self, aggregate: Aggregate[C, S, E], stream: Stream, known: Loaded[S] | None, *, upto: int | None = None
     ) -> Loaded[S]:
-        state, version, position = (
-            (aggregate.initial, NO_STREAM, 0) if known is None else (known.state, known.version, known.position)
-        )
-        async for facts in self._store.load(stream, after=version, upto=upto):
-            events = self._serializer.events(stream, facts)
-            try:
-                state = fold(aggregate, events, state)
-            except Exception as error:
-                error.add_note(
-                    f"raised by evolve while folding stream {stream}, versions {facts[0][0]} to {facts[-1][0]}"
-                )
-                raise
-            version, position = facts[-1][:2]
-        return Loaded(state, version, position)
+        return await load(self._source, self._serializer, aggregate, stream, known, upto=upto)
+
+    def forget(self, stream: Stream) -> None:
+        """The next command loads it anew."""
+        self._warm.pop(stream, None)
 
     def _keep_warm(self, stream: Stream, loaded: Loaded[Any]) -> None:
         if self._most_warm == 0 or loaded.version == NO_STREAM:
+            self._warm.pop(stream, None)  # it has been deleted
             return
         self._warm[stream] = loaded
         self._warm.move_to_end(stream)

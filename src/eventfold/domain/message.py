@@ -19,7 +19,7 @@ import msgspec
 
 from eventfold.errors import DecodeError, InvalidStreamName
 
-__all__ = ["NO_STREAM", "NewEvent", "Recorded", "StoredEvent", "Stream", "from_micros", "to_micros"]
+__all__ = ["NO_STREAM", "NewEvent", "Pending", "Recorded", "StoredEvent", "Stream", "from_micros", "to_micros"]
 
 E_co = TypeVar("E_co", covariant=True)
 
@@ -211,6 +211,70 @@ class Recorded(msgspec.Struct, Generic[E_co], frozen=True, gc=False):
         return (
             f"Recorded({self.event!r}, stream={str(self.stream)!r}, version={self.version}, position={self.position})"
         )
+
+
+class Pending(msgspec.Struct, Generic[E_co], frozen=True, gc=False):
+    """
+    An event that is about to be stored: it has an id and no position yet, and may still be rolled back.
+
+    Args:
+        version: the one it will have, None where the append goes on from whatever version the stream is at.
+    """
+
+    event: E_co
+    new: NewEvent
+    stream: Stream
+    version: int | None
+
+    @property
+    def category(self) -> str:
+        return self.stream.category
+
+    @property
+    def id(self) -> str:
+        """The id within the category, not the event's own (that is `event_id`)."""
+        return self.stream.id
+
+    @property
+    def event_id(self) -> UUID:
+        return UUID(bytes=self.new.event_id)
+
+    @property
+    def type(self) -> str:
+        """The stored name of the event's class."""
+        return self.new.type
+
+    @property
+    def schema_version(self) -> int:
+        return self.new.schema_version
+
+    @property
+    def occurred_at(self) -> datetime | None:
+        """When it happened, as the application knows it. None: when it is recorded."""
+        at = self.new.occurred_at
+        return None if at is None else from_micros(at)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.new.tags
+
+    @property
+    def correlation_id(self) -> str | None:
+        """What the whole conversation is called."""
+        return self.new.correlation_id
+
+    @property
+    def causation_id(self) -> str | None:
+        """What led to this event: the id of a command, a request or another event."""
+        return self.new.causation_id
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        raw = self.new.metadata
+        return _NOTHING if raw is None else MappingProxyType(_METADATA.decode(raw))
+
+    def __repr__(self) -> str:
+        return f"Pending({self.event!r}, stream={str(self.stream)!r}, version={self.version})"
 
 
 def to_micros(moment: datetime) -> int:

@@ -154,7 +154,12 @@ class EventSource(Protocol):
         ...
 
     def load(self, stream: Stream, *, after: int = 0, upto: int | None = None) -> AsyncIterator[Sequence[Fact]]:
-        """The same for folding: bare facts with `after` < version ≤ `upto`, a page at a time, no envelope."""
+        """
+        The same for folding: bare facts with `after` < version ≤ `upto`, a page at a time, no envelope.
+
+        Raises:
+            StreamTruncated: the first of them are gone.
+        """
         ...
 
     def read_all(
@@ -180,6 +185,14 @@ class EventSource(Protocol):
 
     def streams(self, category: str | None = None, *, limit: int | None = None) -> AsyncIterator[StreamInfo]:
         """Streams in the order of category and id."""
+        ...
+
+    async def event_id_at(self, position: int) -> bytes | None:
+        """
+        The id of the event at this position, also of one that an administrator has removed; None where none was.
+
+        It proves to whoever has come so far that this is the log he has read.
+        """
         ...
 
     def subscribe(self, query: Query, *, after: int) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
@@ -256,6 +269,9 @@ class SourceOnly:
 
     def streams(self, category: str | None = None, *, limit: int | None = None) -> AsyncIterator[StreamInfo]:
         return self._store.streams(category, limit=limit)
+
+    async def event_id_at(self, position: int) -> bytes | None:
+        return await self._store.event_id_at(position)
 
     def subscribe(self, query: Query, *, after: int) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
         return self._store.subscribe(query, after=after)

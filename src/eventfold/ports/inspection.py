@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-__all__ = ["CategoryView", "Examination", "Finding", "Statistics"]
+__all__ = ["CategoryView", "Examination", "Finding", "SchemaVersion", "Statistics"]
 
 
 class Statistics(msgspec.Struct, frozen=True):
@@ -61,3 +61,19 @@ class CategoryView(msgspec.Struct, frozen=True):
     category: str
     name: str
     made: bool
+
+
+class SchemaVersion(msgspec.Struct, frozen=True):
+    """
+    How far a store's tables have come.
+
+    Args:
+        found: up to which migration nothing is missing.
+        needed: by this release.
+        oldest: the newest migration that code must know to use this store. Below `needed`, the release before this one
+            may still use it too.
+    """
+
+    found: int
+    needed: int
+    oldest: int

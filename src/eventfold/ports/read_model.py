@@ -80,6 +80,16 @@ class ReadModel(CheckpointStore, ProcessorRegister, Protocol):
         """
         ...
 
+    async def make(self, tables: Sequence[Table]) -> None:
+        """
+        Make the tables where they are missing, for whoever writes them without a checkpoint.
+
+        Raises:
+            InvalidInput: the store's own tables are not for others.
+            UnsupportedStatement: a column type outside the language of read models.
+        """
+        ...
+
     async def note_error(self, processor: str, error: str | None) -> None:
         """Keep the reason why a processor stopped where other processes can see it; None clears it."""
         ...

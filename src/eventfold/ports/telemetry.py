@@ -9,7 +9,10 @@ __all__ = ["SILENT", "Telemetry"]
 
 
 class Telemetry(Protocol):
-    """Spans around the steps of the framework: one per command and one per batch, never one per event."""
+    """
+    Spans around the steps of the framework: one per command and one per batch of a projector; one per event only where
+    something is called for each: event handlers, transactional handlers, buses.
+    """
 
     def span(self, name: str, /, **attributes: str | int) -> AbstractContextManager[None]:
         """Lasts as long as the step. An exception that passes through marks the span as failed."""

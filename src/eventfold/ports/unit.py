@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from eventfold.domain.message import Stream
 from eventfold.ports.event_store import Append, Appended, Condition, Fact
@@ -13,9 +13,12 @@ from eventfold.ports.read_model import Params, Writes
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
 
-__all__ = ["Held", "Unit", "Units", "Work"]
+__all__ = ["LONGEST_HOLD", "Held", "Unit", "Units", "Work"]
 
 T = TypeVar("T")
+
+LONGEST_HOLD: Final = 5.0
+"""Seconds for which the transaction of a unit may be open, from its first statement on."""
 
 
 class Unit(Protocol):

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from eventfold.commands.context import no_appends_inside
+from eventfold.domain.deletion import StreamDeleted
 from eventfold.domain.message import StoredEvent
 from eventfold.domain.query import Query
 from eventfold.errors import (
@@ -33,7 +34,7 @@ from eventfold.ports.telemetry import Telemetry
 from eventfold.processing.handlers import Handler
 from eventfold.processing.pausing import Pausable
 from eventfold.processing.projector import Projector
-from eventfold.processing.view import View
+from eventfold.processing.view import BatchView, View
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Serializer
 
@@ -94,6 +95,7 @@ class Projection:
         self._decode_all = serializer.decode_all
         self._telemetry = telemetry
         self._handlers = projector.handlers
+        self._deleted = projector.deleted
         self._checkpoint = BEGINNING
         self._seen = 0  # the end of the query, as far as anybody has looked
         self._running = False
@@ -126,13 +128,7 @@ class Projection:
     async def _verify(self, checkpoint: Checkpoint) -> None:
         if checkpoint == BEGINNING:
             return
-        last = [
-            event
-            async for event in self._source.read_all(
-                Query.all(), after=checkpoint.position - 1, upto=checkpoint.position
-            )
-        ]
-        if not last or last[0].event_id != checkpoint.event_id:
+        if await self._source.event_id_at(checkpoint.position) != checkpoint.event_id:
             raise CheckpointAheadOfLog(self.name, checkpoint.position, await self._source.head())
 
     async def run(self) -> None:
@@ -231,7 +227,7 @@ class Projection:
 
     async def _transact(self, events: Sequence[StoredEvent]) -> None:
         last = events[-1]
-        async with asyncio.timeout(None) as timeout, View(self._rows, timeout=timeout) as view:
+        async with asyncio.timeout(None) as timeout, BatchView(self._rows, timeout=timeout) as view:
             with no_appends_inside(self.name):
                 for start in range(0, len(events), PAGE):  # decoded a page at a time: see there
                     await self._dispatch(events[start : start + PAGE], view)
@@ -246,7 +242,9 @@ class Projection:
         for recorded in self._decode_all(events):
             event: object = recorded.event
             kind = type(event)
-            handler = batched.get(kind)
+            handler, alone = batched.get(kind), single.get(kind)
+            if kind is StreamDeleted and recorded.category in self._deleted:
+                handler, alone = None, self._deleted[recorded.category]
             if run_handler is not None and run_handler is not handler:
                 await _called_with_run(run_handler, catch_all, run, view)
                 run, run_handler = [], None
@@ -254,8 +252,8 @@ class Projection:
                 run.append(recorded)
                 run_handler = handler
                 continue
-            if (handler := single.get(kind)) is not None:
-                pending = handler(recorded, view)
+            if alone is not None:
+                pending = alone(recorded, view)
                 if pending is not None:
                     await pending
             if catch_all is not None:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from eventfold.domain.query import Query
+from eventfold.domain.deletion import StreamDeleted
+from eventfold.domain.message import Recorded
+from eventfold.domain.query import Alternative, Query
 from eventfold.errors import InvalidInput
-from eventfold.processing.handlers import Registering
+from eventfold.processing.handlers import Handler, RegisteringBatches, Registers
+from eventfold.processing.view import View
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
 __all__ = ["Projector"]
 
+Result = TypeVar("Result", bound=Coroutine[Any, Any, None] | None)
+
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
-class Projector(Registering):
+class Projector(RegisteringBatches):
     """
     Turns events into rows, each event once, also through a crash: rows and checkpoint commit together.
 
@@ -45,12 +50,35 @@ class Projector(Registering):
         self.name = name
         self.tables: tuple[Table, ...] = tuple(tables)
         self.version = version
+        self.deleted: dict[str, Handler] = {}
+        """By category: what is called when a stream has been deleted."""
         self._query = query
 
     @property
     def query(self) -> Query:
         """The events it follows. Raises InvalidInput while it has no handler."""
-        return self.handlers.query(self._query)
+        query = self.handlers.query(self._query)
+        if not self.deleted or query.unrestricted:
+            return query
+        return query | Query((Alternative(categories=frozenset(self.deleted), types=frozenset([StreamDeleted])),))
+
+    def on_deleted(self, category: str, /) -> Registers[Recorded[StreamDeleted], View]:
+        """
+        The decorated function removes the rows of a stream that an administrator has deleted: `handler(deleted, view)`.
+
+        `deleted.id` says whose rows. It comes in the order of the log, also while the rows are filled anew.
+
+        Raises:
+            InvalidInput: no category, or one that has such a function already.
+        """
+
+        def register(
+            handler: Callable[[Recorded[StreamDeleted], View], Result], /
+        ) -> Callable[[Recorded[StreamDeleted], View], Result]:
+            self.handlers.register_deleted(self.deleted, category, handler)
+            return handler
+
+        return register
 
     def __repr__(self) -> str:
         return f"Projector({self.name!r}, version={self.version})"

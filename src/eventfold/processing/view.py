@@ -1,13 +1,14 @@
-"""What the handlers of a projector write to: statements with rows, queued, and read on demand."""
+"""What handlers write to: statements with rows, queued, and read on demand."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 
 from eventfold.errors import InvalidInput
-from eventfold.ports.read_model import Params, ReadModel, RowTransaction, Shape
+from eventfold.ports.read_model import Bound, Params, ReadModel, RowTransaction, Shape, Writes
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
@@ -15,31 +16,38 @@ if TYPE_CHECKING:
     from eventfold.ports.checkpoint_store import Move
     from eventfold.ports.read_model import Writing
 
-__all__ = ["LONGEST_HOLD", "View"]
+__all__ = ["LONGEST_HOLD", "BatchView", "View"]
 
 LONGEST_HOLD: Final = 5.0
 """Seconds for which a batch may keep others from writing once it has read."""
 
+Binds: TypeAlias = "Callable[[Writing, Params | None], Bound]"
+
+
+class Fetches(Protocol):
+    """A transaction, as far as a view is concerned."""
+
+    async def fetch(self, writes: Writes, select: SelectBase, params: Params | None) -> list[tuple[Any, ...]]: ...
+
 
 class View:
     """
-    The rows of one batch, in the making.
+    Rows in the making.
 
     Writes are queued and sent together: rows for one statement become one round trip, in the order they came. Only
     statements that depend on their own table alone change places with those of other tables.
-    So an error of the database shows when the batch is flushed; the event that caused it is found and named.
+    So an error of the database shows when they are sent; the event that caused it is found and named.
     """
 
-    def __init__(self, rows: ReadModel, *, timeout: asyncio.Timeout) -> None:
-        self._bind = rows.bind
-        self._rows = rows
-        self._in_order = False
-        self._timeout = timeout
-        self._stack = AsyncExitStack()
-        self._transaction: RowTransaction | None = None
+    _in_order = False
+    _over = False
+    _broken: BaseException | None = None
+
+    def __init__(self, bind: Binds, begin: Callable[[], Awaitable[Fetches]], *, of: str) -> None:
+        self._bind = bind
+        self._begin = begin
+        self._of = of
         self._queues: dict[str, list[tuple[Shape, list[tuple[Any, ...]]]]] = {}
-        self._over = False
-        self._broken: BaseException | None = None
 
     def write(self, statement: Writing, row: Params | None = None) -> None:
         """
@@ -51,7 +59,7 @@ class View:
             UnsupportedStatement, InvalidInput: at once, for what cannot be run.
         """
         if self._over:
-            raise InvalidInput("this view belonged to a batch that is over; write within the handler")
+            raise InvalidInput(f"this view belonged to {self._of} that is over; write within the handler")
         shape, values = self._bind(statement, row)
         if not (shape.alone or self._in_order):
             self._queues = {"": self._drained()}
@@ -66,10 +74,10 @@ class View:
         """
         Rows as named tuples, with everything in them that has been written before.
 
-        From here to the end of the batch nobody else writes, so a handler that reads must not wait for anything else.
+        From here to the end nobody else writes, so a handler that reads must not wait for anything else.
         """
         if self._over:
-            raise InvalidInput("this view belonged to a batch that is over; fetch within the handler")
+            raise InvalidInput(f"this view belonged to {self._of} that is over; fetch within the handler")
         transaction = await self._begin()
         try:
             return await transaction.fetch(self._drained(), select, params)
@@ -77,25 +85,39 @@ class View:
             self._broken = error  # rows that were queued before may be lost, even if the handler goes on
             raise
 
-    async def commit(self, move: Move) -> None:
-        """Everything that was queued, and the checkpoint, in one transaction."""
+    def _refuse_if_broken(self) -> None:
         if self._broken is not None:
             raise self._broken
-        transaction = await self._begin()
-        self._timeout.reschedule(None)  # from here it is the store that takes its time, and its answer is the truth
-        self._over = True
-        await transaction.commit(self._drained(), move)
-
-    async def _begin(self) -> RowTransaction:
-        if self._transaction is None:
-            self._transaction = await self._stack.enter_async_context(self._rows.transaction())
-            self._timeout.reschedule(asyncio.get_running_loop().time() + LONGEST_HOLD)
-        return self._transaction
 
     def _drained(self) -> list[tuple[Shape, list[tuple[Any, ...]]]]:
         writes = [run for queue in self._queues.values() for run in queue]
         self._queues = {}
         return writes
+
+
+class BatchView(View):
+    """The rows of one batch of a projector, which commit together with its checkpoint."""
+
+    def __init__(self, rows: ReadModel, *, timeout: asyncio.Timeout) -> None:
+        super().__init__(rows.bind, self._begun, of="a batch")
+        self._rows = rows
+        self._timeout = timeout
+        self._stack = AsyncExitStack()
+        self._transaction: RowTransaction | None = None
+
+    async def commit(self, move: Move) -> None:
+        """Everything that was queued, and the checkpoint, in one transaction."""
+        self._refuse_if_broken()
+        transaction = await self._begun()
+        self._timeout.reschedule(None)  # from here it is the store that takes its time, and its answer is the truth
+        self._over = True
+        await transaction.commit(self._drained(), move)
+
+    async def _begun(self) -> RowTransaction:
+        if self._transaction is None:
+            self._transaction = await self._stack.enter_async_context(self._rows.transaction())
+            self._timeout.reschedule(asyncio.get_running_loop().time() + LONGEST_HOLD)
+        return self._transaction
 
     async def __aenter__(self) -> Self:
         await self._stack.__aenter__()

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from eventfold.domain.deletion import STREAM_DELETED, StreamDeleted
 from eventfold.domain.query import Query
 from eventfold.errors import DuplicateName, InvalidInput, UnknownEvent
 
@@ -31,7 +32,8 @@ class Events:
     """
     The catalogue of ONE application; two applications of a process have one each.
 
-    Without an entry a class is stored under its own name, in version 1, without tags.
+    Without an entry a class is stored under its own name, in version 1, without tags. An application's catalogue
+    knows `StreamDeleted`, which stores record.
     """
 
     def __init__(self) -> None:
@@ -84,6 +86,7 @@ class Events:
         for cls in classes:
             if cls not in catalogue._by_class:
                 catalogue.add(cls)
+        catalogue.add(StreamDeleted, name=STREAM_DELETED)
         return catalogue
 
     def of_class(self, cls: type[E]) -> EventType[E]:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
+from eventfold.domain.deletion import STREAM_DELETED, StreamDeleted
 from eventfold.domain.message import NewEvent, Recorded, StoredEvent, Stream, to_micros
 from eventfold.errors import DecodeError, InvalidInput, Unencodable, UnknownEvent
 from eventfold.ports.clock import IdSource, bytes_of
@@ -21,6 +22,8 @@ __all__ = ["Envelope", "Serializer"]
 E = TypeVar("E")
 
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not a backslash that is one itself
+_DELETED: Final = msgspec.json.Decoder(StreamDeleted)
+_JSON: Final = 0
 _METADATA: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -62,16 +65,24 @@ class Serializer:
         self._format = codec.format
         self._new_ids = bytes_of(new_id)
         self._encoders: dict[type[Any], tuple[EventType[Any], Callable[[Any], bytes]]] = {
-            kind.cls: (kind, codec.encoder(kind.cls)) for kind in catalogue
+            kind.cls: (kind, codec.encoder(kind.cls)) for kind in catalogue if kind.cls is not StreamDeleted
         }
         self._decoders: dict[tuple[str, int, int], Callable[[bytes | str], Any]] = {
-            (kind.name, kind.version, codec.format): codec.decoder(kind.cls) for kind in catalogue
+            (kind.name, kind.version, codec.format): codec.decoder(kind.cls)
+            for kind in catalogue
+            if kind.cls is not StreamDeleted
         }
         self._quick = (
-            {(kind.name, kind.version, codec.format): codec.quick_decoder(kind.cls) for kind in catalogue}
+            {
+                (kind.name, kind.version, codec.format): codec.quick_decoder(kind.cls)
+                for kind in catalogue
+                if kind.cls is not StreamDeleted
+            }
             if isinstance(codec, QuickCodec)
-            else self._decoders
+            else self._decoders.copy()
         )
+        # the store has written it, whatever the codec of the application is
+        self._decoders[STREAM_DELETED, 1, _JSON] = self._quick[STREAM_DELETED, 1, _JSON] = _deleted
 
     def encode(self, events: Sequence[object], envelope: Envelope) -> list[NewEvent]:
         """
@@ -87,7 +98,7 @@ class Serializer:
                 kind, encode = encoders[type(event)]
             except KeyError:
                 self._catalogue.of_class(type(event))
-                raise
+                raise InvalidInput(f"{event!r}: an administrator's delete() records that, nobody else") from None
             new.append(
                 NewEvent(
                     event_id=event_id,
@@ -181,6 +192,13 @@ class Serializer:
             )
             for version, (event, raw, position) in enumerate(zip(events, new, appended.positions, strict=True), first)
         )
+
+
+def _deleted(data: bytes | str) -> StreamDeleted:
+    try:
+        return _DELETED.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Undecodable(str(error)) from error
 
 
 def _refuse_too_long(data: Sequence[bytes | str | None]) -> None:

@@ -33,11 +33,16 @@ FAILPOINTS: Final = (
     "append.after_insert",
     "append.before_commit",
     "append.after_commit_before_ack",
+    "unit.before_commit",
+    "unit.after_commit",
     "projection.after_apply",
     "projection.before_checkpoint",
     "projection.after_checkpoint_before_commit",
     "projection.after_commit",
     "migrate.before_commit",
+    "administration.marked",
+    "administration.before_removal",
+    "administration.removed",
 )
 """Every place that can be struck, in the order in which an event passes them."""
 _WRITTEN: Final = re.compile(r"(?P<name>[\w.]+)=(?P<action>\w+)(?::(?P<at>\d+))?")

@@ -9,7 +9,25 @@ from sqlalchemy import select
 
 from bookstore.app import books, stock, stock_t
 from bookstore.domain import Book, Bought, Buy, Return, Returned
-from eventfold import Boundary, Eventfold, Events, Loaded, Outcome, Projector, Query, Recorded, Running, View
+from eventfold import (
+    Boundary,
+    Channel,
+    Eventfold,
+    EventHandler,
+    Events,
+    HandlerFailure,
+    Handling,
+    Loaded,
+    Outcome,
+    Pending,
+    Projector,
+    Query,
+    Recorded,
+    Running,
+    Stream,
+    TransactionalHandler,
+    View,
+)
 from eventfold.testing import given
 
 
@@ -110,6 +128,65 @@ async def many(batch: Sequence[Recorded[Bought | Returned]], view: View) -> None
 
 @batched.on_any()
 def wider_is_fine(recorded: Recorded[object], view: View) -> None: ...
+
+
+after_commit = EventHandler("after-commit", tables=[stock_t], timeout=5)
+
+
+@after_commit.on(Bought, Returned)
+async def told(recorded: Recorded[Bought | Returned], handling: Handling) -> None:
+    assert_type(recorded.event, Bought | Returned)
+    handling.write(stock_t.insert(), {"isbn": recorded.id, "left": 1})
+    assert_type(await handling.execute(books, recorded.id, Return(1)), Outcome[Book, Bought | Returned, None])
+    assert_type(await handling.execute(sales, Buy(1)), Outcome[int, Bought, None])
+
+
+@after_commit.on_any()
+def a_function_of_a_projector(recorded: Recorded[object], view: View) -> None: ...
+
+
+@after_commit.on_deleted("book")
+def gone(deleted: Stream, handling: Handling) -> None:
+    assert_type(deleted.id, str)
+
+
+inside = TransactionalHandler("inside")
+
+
+@inside.on(Bought, Returned)
+async def within(pending: Pending[Bought | Returned], view: View) -> None:
+    assert_type(pending.event, Bought | Returned)
+    assert_type(pending.version, int | None)
+    await view.fetch(select(stock_t))
+
+
+@inside.on_any()
+def any_pending(pending: Pending[object], view: View) -> None: ...
+
+
+@inside.on_deleted("book")
+async def about_to_go(deleted: Stream, view: View) -> None: ...
+
+
+class Printer:
+    async def publish(self, recorded: Recorded[object]) -> None:
+        print(recorded.event)
+
+
+def failed(failure: HandlerFailure) -> None:
+    assert_type(failure.name, str)
+
+
+channel = Channel(capacity=10)
+Eventfold(deciders=[books], handlers=[inside, after_commit], buses=[Printer(), channel], on_handler_error=failed)
+
+
+async def adding(running: Running) -> None:
+    await running.add(after_commit)
+    await running.add(inside)
+    await running.add(Printer())
+    async for recorded in channel:
+        assert_type(recorded.position, int)
 
 
 def covariant(recorded: Recorded[Bought]) -> Recorded[Bought | Returned]:

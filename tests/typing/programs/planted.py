@@ -7,7 +7,22 @@ from sqlalchemy import select
 
 from bookstore.app import books, stock, stock_t
 from bookstore.domain import Book, Bought, Buy, Return, Returned, decide, evolve
-from eventfold import Aggregate, Boundary, Eventfold, Events, Projector, Query, Recorded, Running, View
+from eventfold import (
+    Aggregate,
+    Boundary,
+    Eventfold,
+    EventHandler,
+    Events,
+    Handling,
+    Pending,
+    Projector,
+    Query,
+    Recorded,
+    Running,
+    Stream,
+    TransactionalHandler,
+    View,
+)
 from eventfold.testing import given
 
 
@@ -144,6 +159,66 @@ async def writes(view: View) -> None:
     view.write(select(stock_t))  # expect-error: a select writes nothing
     rows: list[Book] = await view.fetch(select(stock_t))  # expect-error: rows are tuples
     print(rows)
+
+
+after_commit = EventHandler("after-commit", tables=[stock_t])
+inside = TransactionalHandler("inside", tables=[stock_t])
+
+
+@after_commit.on(Bought)  # expect-error: it is recorded already
+def not_pending(pending: Pending[Bought], handling: Handling) -> None: ...
+
+
+@after_commit.on(Bought)  # expect-error: the handler takes another event
+def told_of_another(recorded: Recorded[Returned], handling: Handling) -> None: ...
+
+
+@after_commit.on_deleted("book")  # expect-error: a deletion is about a stream
+def deleted_event(recorded: Recorded[Bought], handling: Handling) -> None: ...
+
+
+@inside.on(Bought)  # expect-error: it is not recorded yet
+def not_recorded(recorded: Recorded[Bought], view: View) -> None: ...
+
+
+@inside.on(Bought)  # expect-error: within an append there are no commands
+def no_commands(pending: Pending[Bought], handling: Handling) -> None: ...
+
+
+@inside.on(Bought, Returned)  # expect-error: the handler takes only one of the two
+def one_of_two_pending(pending: Pending[Bought], view: View) -> None: ...
+
+
+@inside.on_deleted(Bought)  # expect-error: a category is a text
+def of_a_class(deleted: Stream, view: View) -> None: ...
+
+
+after_commit.on_batch(Bought)  # expect-error: only a projector takes batches
+
+
+async def handles(handling: Handling, pending: Pending[Bought]) -> None:
+    await handling.execute(books, "isbn-1", Bought(1))  # expect-error: an event is no command
+    await handling.execute(books, Buy(1))  # expect-error: an aggregate takes an id
+    print(pending.position)  # expect-error: it has no position yet
+    pending.version = 2  # expect-error: an event is as it is
+
+
+class NoBus:
+    def publish(self, recorded: Recorded[object]) -> None: ...
+
+
+def no_failure(failure: str) -> None: ...
+
+
+async def adds(running: Running) -> None:
+    await running.add(NoBus())  # expect-error: publish is awaited
+    await running.add(stock)  # expect-error: a projector is no handler
+
+
+Eventfold(handlers=[stock])  # expect-error: a projector is no handler
+Eventfold(processors=[after_commit])  # expect-error: a handler has no place in the log
+Eventfold(buses=[NoBus()])  # expect-error: publish is awaited
+Eventfold(on_handler_error=no_failure)  # expect-error: it is told of a failure
 
 
 # ------------------------------------------------------------------------- recorded

@@ -15,6 +15,11 @@ COMMANDS += [["init"], ["event"], ["stats"], ["doctor"]]
 COMMANDS += [["processors"], *(["processors", each] for each in ("ls", "pause", "resume", "reset"))]
 COMMANDS += [["store"], *(["store", each] for each in ("backup", "status", "migrate"))]
 
+COMMANDS += [
+    ["admin"],
+    *(["admin", each] for each in ("delete", "truncate", "find", "replace", "erase", "audit", "sweep")),
+]
+
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_has_help_with_examples(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

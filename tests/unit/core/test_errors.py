@@ -65,7 +65,11 @@ EVERY: list[tuple[EventfoldError, list[str]]] = [
     (errors.StoreUsedAfterFork(1, 2), ["process 1", "2", "spawning"]),
     (errors.StoreNotMigrated("x.db", 0, 3), ["x.db", "no tables", "3", "migrate=True"]),
     (errors.StoreNotMigrated("x.db", 2, 3), ["x.db", "version 2", "3"]),
+    (errors.StoreNotMigrated("x.db", 1, 3, finish=True), ["x.db", "version 1", "store migrate --finish"]),
+    (errors.NotPermitted("host/db", "ann", "denied", "ask"), ["host/db", "'ann'", "denied", "ask"]),
+    (errors.NotPermitted("host/db", None, "denied", "ask"), ["the role of the URL", "denied"]),
     (errors.StoreTooNew("x.db", 4, 3), ["x.db", "4", "3", "upgrade"]),
+    (errors.StreamTruncated(("book", "1"), 7), ["book-1", "below version 7", "half of a story", "read()"]),
     (errors.LogDiverged(9), ["position 9", "another server", "raising their version"]),
     (
         errors.HandlerFailed("event", "stock", ValueError("boom"), "Bought at position 3"),

@@ -15,9 +15,12 @@ from eventfold import Eventfold, ManualClock
 from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.memory import MemoryEventStore
 from eventfold.adapters.system import system_clock, uuid7
+from eventfold.commands.dispatch import Dispatch
 from eventfold.commands.manager import CommandManager
+from eventfold.commands.recording import Recorder
 from eventfold.errors import InvalidInput
 from eventfold.ports.telemetry import SILENT
+from eventfold.processing.transactional_handler import InsideAppends
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Serializer
 
@@ -25,7 +28,10 @@ from eventfold.schema.serializer import Serializer
 def manager(*, attempts: int = 10, warm: int = 2) -> CommandManager:
     catalogue = Events().with_defaults_for(books.events)
     store = MemoryEventStore(system_clock)
-    return CommandManager(store, Serializer(catalogue, JsonCodec(), uuid7), SILENT, attempts=attempts, warm=warm)
+    serializer = Serializer(catalogue, JsonCodec(), uuid7)
+    none: Any = None  # no transactional handler, so no unit of work
+    recorder = Recorder(store, none, serializer, InsideAppends(none, SILENT), Dispatch(SILENT, None), None)
+    return CommandManager(store, serializer, recorder, SILENT, attempts=attempts, warm=warm)
 
 
 async def test_warm_states_are_few_and_the_oldest_go_first() -> None:

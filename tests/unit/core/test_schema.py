@@ -10,6 +10,7 @@ import pytest
 
 from eventfold import Eventfold, Events, Projector, Query, Recorded, View, uuid7
 from eventfold.adapters.codecs.json import JsonCodec
+from eventfold.domain.deletion import StreamDeleted
 from eventfold.domain.message import StoredEvent, Stream
 from eventfold.errors import DecodeError, DuplicateName, InvalidInput, Unencodable, UnknownEvent
 from eventfold.schema.serializer import Envelope, Serializer
@@ -116,7 +117,11 @@ def test_defaults_fill_what_is_missing_and_leave_the_original_alone() -> None:
     events = Events()
     events.add(Opened, name="door-opened")
     filled = events.with_defaults_for([Opened, Closed])
-    assert [(each.cls, each.name) for each in filled] == [(Opened, "door-opened"), (Closed, "Closed")]
+    assert [(each.cls, each.name) for each in filled] == [
+        (Opened, "door-opened"),
+        (Closed, "Closed"),
+        (StreamDeleted, "eventfold:StreamDeleted"),
+    ]
     assert Closed in filled
     assert Closed not in events
 

@@ -16,6 +16,7 @@ from eventfold.adapters.postgres.server import refuse_unfit
 
 if TYPE_CHECKING:
     from eventfold.adapters.postgres.read_model import PostgresReadModel
+    from eventfold.adapters.postgres.units import PostgresUnits
     from eventfold.ports.clock import Clock
 
 __all__ = ["PostgresEventStore", "open_postgres"]
@@ -33,9 +34,9 @@ async def open_postgres(
     poll: float = 1.0,
     notify: bool = True,
     may_lose: bool = False,
-) -> tuple[PostgresEventStore, PostgresReadModel]:
+) -> tuple[PostgresEventStore, PostgresReadModel, PostgresUnits]:
     """
-    The log and the rows in one database. Closing the event store closes the connections of both.
+    The log and the rows in one database, and transactions over both. Closing the event store closes all connections.
 
     Args:
         url: `postgresql://user:password@host/database`, with options of libpq.
@@ -66,9 +67,11 @@ async def open_postgres(
         await connections.close()
         raise
     from eventfold.adapters.postgres.read_model import PostgresReadModel  # SQLAlchemy costs 0.2 s
+    from eventfold.adapters.postgres.units import PostgresUnits
 
     store = PostgresEventStore(writer, connections, names, poll=poll, notify=notify)
-    return store, PostgresReadModel(connections, names, clock)
+    rows = PostgresReadModel(connections, names, clock)
+    return store, rows, PostgresUnits(connections, names, writer, rows.prepared, look_out=store.look_out)
 
 
 @asynccontextmanager
@@ -80,7 +83,7 @@ async def _to_the_server(connections: Connections) -> AsyncGenerator[Connection]
         return
     connection = await connections.direct()
     try:
-        with speaking_our_errors(connections.where):
+        with speaking_our_errors(connections.where, role=connections.role):
             yield connection
     finally:
         await connection.close(timeout=2.0)

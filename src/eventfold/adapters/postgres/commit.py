@@ -34,7 +34,14 @@ from eventfold.adapters.postgres.rows import (
 )
 from eventfold.adapters.postgres.session import READ_COMMITTED
 from eventfold.adapters.postgres.transient import ATTEMPTS, pause_before
-from eventfold.errors import AppendOutcomeUnknown, ConcurrencyConflict, StoreClosed, StoreError, StoreUnavailable
+from eventfold.errors import (
+    AppendOutcomeUnknown,
+    ConcurrencyConflict,
+    EventfoldError,
+    StoreClosed,
+    StoreError,
+    StoreUnavailable,
+)
 from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition
 from eventfold.ports.failpoint import failpoint
 
@@ -101,7 +108,7 @@ class Commit:
         except StoreError as error:
             return [error] * len(jobs)
         except FAILED as error:
-            return [translated(error, self._connections.where) for _ in jobs]
+            return [self._translated(error) for _ in jobs]
         try:
             await self._attempt(connection, jobs, outcomes)
         except asyncio.CancelledError:
@@ -113,7 +120,7 @@ class Commit:
         except PostgresError as error:
             for number, outcome in enumerate(outcomes):
                 if outcome is None:
-                    outcomes[number] = translated(error, self._connections.where)
+                    outcomes[number] = self._translated(error)
         finally:
             self._connections.give_back(connection)
         failpoint("append.after_commit_before_ack")
@@ -193,11 +200,11 @@ class Commit:
                     return outcome
             except OUTRUN as error:
                 if attempt == ATTEMPTS:
-                    return translated(error, self._connections.where)
+                    return self._translated(error)
             except LOST:
                 raise
             except PostgresError as error:
-                return translated(error, self._connections.where)
+                return self._translated(error)
             if attempt == ATTEMPTS:
                 return StoreUnavailable(
                     f"{self._connections.where}: others were quicker {attempt * 20} times in a row; nothing was "
@@ -265,8 +272,11 @@ class Commit:
             return self._unknown(job, why)
         return outcome
 
+    def _translated(self, error: Exception) -> EventfoldError:
+        return translated(error, self._connections.where, role=self._connections.role())
+
     def _unknown(self, job: Job, why: Exception) -> AppendOutcomeUnknown:
-        return AppendOutcomeUnknown(job.ids, f"{translated(why, self._connections.where)}")
+        return AppendOutcomeUnknown(job.ids, f"{self._translated(why)}")
 
 
 def _constraint(error: Exception) -> str | None:

@@ -85,6 +85,7 @@ class Connections(Guard):
         """They go through a pooler: consecutive statements outside a transaction may meet different sessions."""
         self.where: str = described(url)
         """Server and database, for messages."""
+        self._role: str | None = None
         self.most = most
         self.patience = patience
         self._free: list[Connection] = []
@@ -102,7 +103,7 @@ class Connections(Guard):
         Raises:
             StoreUnavailable: no connection can be had, or it broke. StoreClosed, StoreUsedAfterFork.
         """
-        with speaking_our_errors(self.where, for_user=for_user):
+        with speaking_our_errors(self.where, role=self.role, for_user=for_user):
             connection = self.take_now() or await self.take()
             try:
                 yield connection
@@ -243,7 +244,12 @@ class Connections(Guard):
             raise
         except (ValueError, ClientConfigurationError) as error:
             raise InvalidStoreUrl(f"{described(url)}: {error}") from error
+        self._role = getattr(connection.get_settings(), "session_authorization", None) or self._role
         return cast("Connection", connection)
+
+    def role(self) -> str | None:
+        """As which we are there, once a connection has been made."""
+        return self._role
 
     async def close(self) -> None:
         """Close them all. What is lent is closed when it comes back. Closing twice is fine."""

@@ -21,9 +21,11 @@ from eventfold.adapters.postgres.names import Names
 from eventfold.adapters.postgres.notify import Hints
 from eventfold.adapters.postgres.pieces import Piece
 from eventfold.adapters.postgres.queries import newest, selecting
-from eventfold.domain.message import StoredEvent, Stream
+from eventfold.domain.deletion import STREAM_DELETED
+from eventfold.domain.message import NO_STREAM, StoredEvent, Stream
 from eventfold.domain.query import Query
 from eventfold.errors import StoreClosed
+from eventfold.ports.administration import Mark, refuse_half_a_story
 from eventfold.ports.event_store import (
     Append,
     Appended,
@@ -38,20 +40,34 @@ from eventfold.ports.event_store import (
 )
 from eventfold.ports.subscription import PAGE, Batch, catch_up_then_live
 
-__all__ = ["PostgresEventStore"]
+__all__ = ["COLUMNS", "MARK", "PostgresEventStore", "marked", "stored"]
 
 COLUMNS: Final = (
     "e.position, e.category, e.id, e.version, uuid_send(e.event_id), e.type, coalesce(e.schema_version, 0), e.format, "
     "e.correlation_id, e.causation_id, e.tags, e.occurred_at, e.recorded_at, e.metadata, e.data"
 )
+# What lies below a mark is gone for those who read the stream, though it may still be in the log for a moment.
+_SEEN: Final = (
+    "version >= coalesce((SELECT m.before_version FROM {stream_marks} AS m WHERE m.category = $1 AND m.id = $2), 0)"
+)
 _OF_A_STREAM: Final = (
-    f"SELECT {COLUMNS} FROM {{events}} AS e WHERE e.category = $1 AND e.id = $2 AND e.version > $3::bigint"  # noqa: S608 - fixed words
+    f"SELECT {COLUMNS} FROM {{events}} AS e "  # noqa: S608 - fixed words
+    f"WHERE e.category = $1 AND e.id = $2 AND e.version > $3::bigint AND e.{_SEEN}"
 )
 READ: Final = f"{_OF_A_STREAM} AND e.version < $4::bigint ORDER BY e.version LIMIT $5"  # the upper end saves planning
 READ_BACKWARDS: Final = f"{_OF_A_STREAM} AND e.version < $4::bigint ORDER BY e.version DESC LIMIT $5"
-LOAD: Final = """
-SELECT version, position, type, coalesce(schema_version, 0), format, data FROM {events}
-WHERE category = $1 AND id = $2 AND version > $3::bigint AND version <= $4::bigint ORDER BY version LIMIT $5
+LOAD: Final = f"""
+SELECT version, position, type, coalesce(schema_version, 0), format, data FROM {{events}}
+WHERE category = $1 AND id = $2 AND version > $3::bigint AND version <= $4::bigint AND {_SEEN}
+ORDER BY version LIMIT $5
+"""  # noqa: S608 - as above
+ID_AT: Final = """
+SELECT uuid_send(event_id) FROM {events} WHERE position = $1
+UNION ALL SELECT uuid_send(event_id) FROM {removed_events} WHERE position = $1
+"""
+MARK: Final = """
+SELECT category, id, state, before_version, position, reason, actor, at, pending IS NOT NULL
+FROM {stream_marks} WHERE category = $1 AND id = $2
 """
 AT: Final = f"SELECT {COLUMNS} FROM {{events}} AS e WHERE e.position = ANY($1::bigint[]) ORDER BY e.position"  # noqa: S608 - fixed words
 STREAMS: Final = """
@@ -65,9 +81,9 @@ WITH RECURSIVE found AS (
             WHERE (e.category, e.id) > (found.category, found.id) AND e.category <= $3
             ORDER BY e.category, e.id LIMIT 1) AS following
 )
-SELECT s.category, s.id, last.version, last.position, last.recorded_at
+SELECT s.category, s.id, last.version, last.position, last.recorded_at, last.type
   FROM (SELECT category, id FROM found LIMIT $4) AS s CROSS JOIN LATERAL (
-       SELECT e.version, e.position, e.recorded_at FROM {events} AS e
+       SELECT e.version, e.position, e.recorded_at, e.type FROM {events} AS e
         WHERE e.category = s.category AND e.id = s.id ORDER BY e.version DESC LIMIT 1) AS last
  ORDER BY s.category, s.id
 """
@@ -90,6 +106,8 @@ class PostgresEventStore:
     def __init__(
         self, writer: Writer, connections: Connections, names: Names, *, poll: float = 0.25, notify: bool = True
     ) -> None:
+        self.parts: tuple[Writer, Connections, Names] = (writer, connections, names)
+        """What the other sides of the same store are made of."""
         self._writer = writer
         self._connections = connections
         self._names = names
@@ -102,6 +120,7 @@ class PostgresEventStore:
         self._read, self._read_backwards, self._load, self._at, self._streams = map(
             names.fill, (READ, READ_BACKWARDS, LOAD, AT, STREAMS)
         )
+        self._id_at, self._mark = map(names.fill, (ID_AT, MARK))
 
     async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         self._refuse_if_closed()
@@ -122,7 +141,7 @@ class PostgresEventStore:
             sql = self._read_backwards if backwards else self._read
             rows = await self._rows(sql, (*stream, after, before, size))
             for row in rows:
-                yield _stored(row)
+                yield stored(row)
             if len(rows) < size:
                 return
             left -= len(rows)
@@ -136,6 +155,9 @@ class PostgresEventStore:
         while True:
             size = piece.size
             rows = await self._rows(self._load, (*stream, after, last, size))
+            if rows and rows[0][0] > max(after, NO_STREAM) + 1:
+                mark = marked(await self._rows(self._mark, stream))
+                refuse_half_a_story(stream, after, rows[0][0], mark)
             for start in range(0, len(rows), PAGE):
                 yield list(map(tuple, rows[start : start + PAGE]))
             if len(rows) < size:
@@ -152,10 +174,11 @@ class PostgresEventStore:
             size = min(PAGE, left)
             rows = await self._rows(self._streams, (*seen, last, size))
             for row in rows:
-                yield StreamInfo(Stream(row[0], row[1]), row[2], row[3], row[4])
+                if row[5] != STREAM_DELETED:
+                    left -= 1
+                    yield StreamInfo(Stream(row[0], row[1]), row[2], row[3], row[4])
             if len(rows) < size:
                 return
-            left -= len(rows)
             seen = rows[-1][0], rows[-1][1]
 
     # -------------------------------------------------------------------- the log
@@ -191,7 +214,7 @@ class PostgresEventStore:
             size = min(piece.size, left)
             rows = await self._select(query, after, upto, size)
             for row in rows:
-                yield _stored(row)
+                yield stored(row)
             if len(rows) < size:
                 return
             left -= len(rows)
@@ -232,7 +255,11 @@ class PostgresEventStore:
             yield event
         for start in range(0, len(above), PAGE):
             for row in await self._rows(self._at, (list(above[start : start + PAGE]),)):
-                yield _stored(row)
+                yield stored(row)
+
+    async def event_id_at(self, position: int) -> bytes | None:
+        rows = await self._rows(self._id_at, (position,))
+        return bytes(rows[0][0]) if rows else None
 
     @asynccontextmanager
     async def subscribe(self, query: Query, *, after: int) -> AsyncGenerator[AsyncIterator[Batch]]:
@@ -247,11 +274,7 @@ class PostgresEventStore:
         async def select(after: int, upto: int, most: int) -> list[Any]:
             return await self._select(query, after, upto, most)
 
-        async def id_at(position: int) -> bytes | None:
-            rows = await self._rows(self._at, ([position],))
-            return _stored(rows[0]).event_id if rows else None
-
-        following = Following(self._horizon, self._bell, select, _stored_all, id_at)
+        following = Following(self._horizon, self._bell, select, _stored_all, self.event_id_at)
         batches = catch_up_then_live(following.page, self._bell, max(-1, min(after, _UNENDING)))
         async with self._horizon.watching():
             try:
@@ -276,6 +299,12 @@ class PostgresEventStore:
             raise StoreClosed
         self._connections.refuse_if_unusable()
 
+    def look_out(self) -> None:
+        """Somebody is about to commit, and will tell nobody: whoever follows the log looks until it has happened."""
+        self._horizon.hint()
+        if self._hints is not None:
+            self._hints.tell()
+
     async def close(self) -> None:
         self._bell.close()
         if self._connections.forked:
@@ -292,7 +321,15 @@ class PostgresEventStore:
         await self._connections.close()
 
 
-def _stored(row: Any) -> StoredEvent:
+def marked(rows: Sequence[Any]) -> Mark | None:
+    """The mark that the statement MARK found."""
+    if not rows:
+        return None
+    category, id, *rest = rows[0]
+    return Mark(Stream(category, id), *rest)
+
+
+def stored(row: Any) -> StoredEvent:
     if row[_TAGS] is None:
         return StoredEvent(*row)
     fields: list[Any] = [*row]
@@ -301,9 +338,9 @@ def _stored(row: Any) -> StoredEvent:
 
 
 def _stored_all(rows: Sequence[Any]) -> list[StoredEvent]:
-    return [StoredEvent(*row) if row[_TAGS] is None else _stored(row) for row in rows]
+    return [StoredEvent(*row) if row[_TAGS] is None else stored(row) for row in rows]
 
 
 async def _each(rows: Sequence[Any]) -> AsyncIterator[StoredEvent]:
     for row in rows:
-        yield _stored(row)
+        yield stored(row)

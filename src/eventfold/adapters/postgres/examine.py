@@ -11,6 +11,7 @@ from eventfold.adapters.postgres.connection import Connection, Connections
 from eventfold.adapters.postgres.horizon import holders
 from eventfold.adapters.postgres.migrate import found_version, latest_version
 from eventfold.adapters.postgres.names import Names
+from eventfold.adapters.postgres.rights import of_rights, without_guard
 from eventfold.adapters.postgres.server import SEQUENCE_CACHE
 from eventfold.adapters.postgres.session import session
 from eventfold.adapters.postgres.survey import SIZE
@@ -35,18 +36,16 @@ SELECT current_database() AS database, current_setting('server_version') AS vers
        pg_backend_pid() AS session, current_user::text AS role,
        pg_notification_queue_usage() AS notifications
 """
-RIGHTS: Final = """
-SELECT has_table_privilege('{events}', 'INSERT') AS may_insert,
-       has_table_privilege('{events}', 'UPDATE') OR has_table_privilege('{events}', 'DELETE') AS may_change
-"""
 PREPARED: Final = """
 SELECT gid, owner::text, extract(epoch FROM clock_timestamp() - prepared)::float8 FROM pg_prepared_xacts
 WHERE database = current_database() ORDER BY prepared
 """
 STREAMS_WITH_GAPS: Final = """
-SELECT category || '-' || id FROM {events} GROUP BY category, id
-HAVING count(*) <> max(version) - min(version) + 1 OR min(version) <> 1 LIMIT 5
+SELECT category || '-' || id FROM {events} AS e LEFT JOIN {stream_marks} AS m USING (category, id)
+WHERE e.version >= coalesce(m.before_version, 0) GROUP BY category, id
+HAVING count(*) <> max(e.version) - min(e.version) + 1 OR min(e.version) <> coalesce(max(m.before_version), 1) LIMIT 5
 """
+PENDING_REMOVALS: Final = "SELECT count(*) FROM {stream_marks} WHERE pending IS NOT NULL"
 TAGS_WITHOUT_EVENT: Final = """
 SELECT t.tag || ' at ' || t.position FROM {event_tags} AS t LEFT JOIN {events} AS e USING (position)
 WHERE e.position IS NULL OR NOT t.tag = ANY (coalesce(e.tags, '{{}}')) LIMIT 5
@@ -79,10 +78,12 @@ async def examine(dsn: str, *, url: str, schema: str, direct: str | None, deep: 
                 raise StoreNotMigrated(f"{connections.where}, schema {schema}", 0, latest_version())
             settings = await connection.fetchrow(SETTINGS)
             cache = await connection.fetchval(names.fill(SEQUENCE_CACHE))
-            rights = await connection.fetchrow(names.fill(RIGHTS))
+            unguarded = await without_guard(connection, names)
             prepared = await connection.fetch(PREPARED)
             size = await connection.fetchval(SIZE, schema)
             damage = await _damage(connection, names) if deep else None
+            of_roles = await of_rights(connection, names, shlex.quote(url)) if found == latest_version() else []
+            removals = await connection.fetchval(names.fill(PENDING_REMOVALS)) if found == latest_version() else 0
             pooler = connection.get_server_pid() != settings["session"]
         holding = await holders(connections, names)
     finally:
@@ -101,19 +102,23 @@ async def examine(dsn: str, *, url: str, schema: str, direct: str | None, deep: 
         "encoding": settings["encoding"],
         "default_isolation": settings["isolation"],
         "role": settings["role"],
-        "append_only": rights["may_insert"] and not rights["may_change"],
+        "append_only": not unguarded,
         "pooler": "yes" if pooler else "no",
         "sequence_cache": cache,
         "size": size,
         "notification_queue": f"{settings['notifications']:.0%}",
         "prepared_transactions": len(prepared),
         "readers_held_back_by": len(holding),
+        "pending_removals": removals,
         "integrity": "not looked at: --deep" if not deep else damage or "ok",
     }
     url = shlex.quote(url)
     findings = [
         *_of_the_tables(url, names, found, cache, damage),
         *_of_the_server(settings, direct, pooler=pooler),
+        *(_of_the_guard(names, unguarded) if found == latest_version() else ()),
+        *_of_removals(url, removals),
+        *of_roles,
         *_of_others(holding, prepared),
     ]
     return Examination(facts, findings)
@@ -151,6 +156,28 @@ def _of_the_tables(url: str, names: Names, found: int, cache: int, damage: str |
         )
     if damage is not None:
         yield Finding(f"the tables contradict each other: {damage}", f"eventfold doctor --deep --json --store {url}")
+
+
+def _of_removals(url: str, removals: int) -> Iterator[Finding]:
+    if removals:
+        yield Finding(
+            f"{removals} stream(s) that were deleted or truncated have events in the log still",
+            f"eventfold admin sweep --store {url}",
+        )
+
+
+def _of_the_guard(names: Names, unguarded: Sequence[str]) -> Iterator[Finding]:
+    for table in unguarded:
+        name = names.fill(f"{{{table}}}")
+        yield Finding(
+            f"the trigger that keeps {names.plain(table)} append-only is switched off or gone",
+            _psql(
+                names.fill(
+                    f"DROP TRIGGER IF EXISTS append_only ON {name}; CREATE TRIGGER append_only BEFORE UPDATE OR DELETE "
+                    f"OR TRUNCATE ON {name} FOR EACH STATEMENT EXECUTE FUNCTION {{refuse_change}}()"
+                )
+            ),
+        )
 
 
 def _of_the_server(settings: Any, direct: str | None, *, pooler: bool) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -19,6 +19,7 @@ from asyncpg.exceptions._base import (  # asyncpg has them too, in a way that ty
 from eventfold.errors import (
     EventfoldError,
     InvalidInput,
+    NotPermitted,
     StoreError,
     StoreFull,
     StoreUnavailable,
@@ -67,15 +68,23 @@ _THE_USERS_FAULT: Final = ("0A", "21", "22", "23", "2B", "3F", "42", "44", "54",
 
 
 @contextmanager
-def speaking_our_errors(where: str, *, for_user: bool = False) -> Generator[None]:
-    """Inside, an error of the driver leaves as one of ours. `for_user`: the statement is the user's own."""
+def speaking_our_errors(
+    where: str, *, role: Callable[[], str | None] = lambda: None, for_user: bool = False
+) -> Generator[None]:
+    """
+    Inside, an error of the driver leaves as one of ours.
+
+    Args:
+        role: as which we are there; asked when there is an error, for it takes a connection to know.
+        for_user: the statement is the user's own.
+    """
     try:
         yield
     except (PostgresError, InternalClientError, InterfaceError, OSError, EOFError) as error:
-        raise translated(error, where, for_user=for_user) from error
+        raise translated(error, where, role=role(), for_user=for_user) from error
 
 
-def translated(error: Exception, where: str, *, for_user: bool = False) -> EventfoldError:
+def translated(error: Exception, where: str, *, role: str | None = None, for_user: bool = False) -> EventfoldError:
     """What this error means. None of the sentences holds a password, or a value that was to be stored."""
     state = str(getattr(error, "sqlstate", ""))
     match error:
@@ -94,7 +103,12 @@ def translated(error: Exception, where: str, *, for_user: bool = False) -> Event
         case asyncpg.ReadOnlySQLTransactionError():
             return StoreUnavailable(f"{where} is read only, a standby perhaps; name the primary in the URL")
         case asyncpg.InsufficientPrivilegeError():
-            return StoreUnavailable(f"{where}: {_said(error)}; the role of the URL needs that right")
+            return NotPermitted(
+                where,
+                role,
+                _said(error),
+                "`eventfold store roles` prints who needs which rights, and --apply grants them",
+            )
         case asyncpg.ActiveSQLTransactionError():
             return UnsupportedIsolation(f"{where}: {_said(error)}; set default_transaction_isolation to it")
         case asyncpg.QueryCanceledError() | asyncpg.LockNotAvailableError():

@@ -252,7 +252,7 @@ class Horizon:
             return
         connection = await self._connections.direct()
         try:
-            with speaking_our_errors(self._connections.where):
+            with speaking_our_errors(self._connections.where, role=self._connections.role):
                 connection.add_termination_listener(self._broken)
                 await self._ears.hear(connection, self.hint)
                 yield connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from eventfold.errors import InvalidInput
@@ -17,6 +18,7 @@ _TABLES: Final = (
     "event_tags",
     "stream_marks",
     "store",
+    "store_migrations",
     "incarnations",
     "processors",
     "leases",
@@ -26,6 +28,8 @@ _TABLES: Final = (
     "actions",
     "parked",
     "timers",
+    "store_audit",
+    "removed_events",
 )
 _FUNCTIONS: Final = (
     "enter",
@@ -36,15 +40,20 @@ _FUNCTIONS: Final = (
     "append_n",
     "append_r",
     "append_all",
+    "bury",
+    "refuse_change",
+    "recognise",
 )
 _SEQUENCE: Final = "events_position_seq"
+_REMOVALS: Final = "removals"
 
 
 class Names:
     """
     Puts the store's names into a statement: `{events}` becomes `"shop"."events"` in the schema `shop`.
 
-    `{schema}` is the schema itself, `{entered}` a setting of a transaction. They may stand within a text too:
+    `{schema}` is the schema itself, `{entered}` and `{administrator}` are settings of a transaction. They may stand
+    within a text too:
     `'{events}'::regclass`.
 
     Raises:
@@ -58,10 +67,20 @@ class Names:
         if schema.startswith(_THE_SERVERS_OWN):
             raise InvalidInput(f"schema {schema!r}: Postgres keeps {' and '.join(_THE_SERVERS_OWN)} for itself")
         self.schema = schema
-        self._ours = frozenset((*_TABLES, _SEQUENCE))
-        self._quoted = {name: f'"{schema}"."{name}"' for name in (*_TABLES, *_FUNCTIONS, _SEQUENCE)}
+        self._ours = frozenset((*_TABLES, _SEQUENCE, _REMOVALS))
+        self._quoted = {name: f'"{schema}"."{name}"' for name in (*_TABLES, *_FUNCTIONS, _SEQUENCE, _REMOVALS)}
         self._quoted["schema"] = f'"{schema}"'
         self._quoted["entered"] = f"{schema}.entered"
+        self._quoted["administrator"] = f"{schema}.administrator"
+
+    @property
+    def tables(self) -> Sequence[str]:
+        """All of ours, and our view of them."""
+        return _TABLES
+
+    @property
+    def functions(self) -> Sequence[str]:
+        return _FUNCTIONS
 
     def plain(self, name: str) -> str:
         """The name with its schema, as people write it."""

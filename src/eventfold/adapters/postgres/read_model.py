@@ -57,10 +57,7 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
     # ---------------------------------------------------------------------- set-up
 
     async def prepare(self, processor: str, *, version: int, tables: Sequence[Table]) -> Checkpoint:
-        for table in tables:
-            self._refuse_our_own(table.name)
-            if table.schema == self._names.schema:
-                raise InvalidInput(f"{table.fullname!r}: the schema is Eventfold's own; name another, or none")
+        self._refuse_taken(tables)
         making = make_tables(tables, self._dialect)
         replacing = replace_tables(tables, self._dialect)
 
@@ -78,11 +75,28 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
 
         return await again_if_transient(self._connections, work, for_user=True)
 
+    async def make(self, tables: Sequence[Table]) -> None:
+        self._refuse_taken(tables)
+        making = make_tables(tables, self._dialect)
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(self._names.fill(ONE_AT_A_TIME))
+            await making(connection)
+
+        if tables:
+            await again_if_transient(self._connections, work, for_user=True)
+
     def _refuse_our_own(self, table: str) -> None:
         if self._names.is_ours(table.lower()):  # also what differs in case alone: the same code runs on SQLite
             raise InvalidInput(f"{table!r} is a table of Eventfold, which no projector writes; choose another name")
         if table.lower().startswith(_THE_SERVERS_OWN):
             raise InvalidInput(f"{table!r}: Postgres keeps {_THE_SERVERS_OWN} for itself; choose another name")
+
+    def _refuse_taken(self, tables: Sequence[Table]) -> None:
+        for table in tables:
+            self._refuse_our_own(table.name)
+            if table.schema == self._names.schema:
+                raise InvalidInput(f"{table.fullname!r}: the schema is Eventfold's own; name another, or none")
 
     async def note_error(self, processor: str, error: str | None) -> None:
         told = None if error is None else error.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -22,7 +22,7 @@ from eventfold.ports.read_model import Params, Writes
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
 
-__all__ = ["OpenTransaction"]
+__all__ = ["AGAIN", "BEGIN", "OpenTransaction", "Preparing"]
 
 _log = logging.getLogger("eventfold.postgres")
 
@@ -31,7 +31,7 @@ Preparing: TypeAlias = "Callable[[SelectBase, Params | None], Prepared]"
 
 # A process that stands still within a transaction keeps others waiting for its rows: the server ends it then.
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '15s'"
-_AGAIN: Final[tuple[type[Exception], ...]] = (
+AGAIN: Final[tuple[type[Exception], ...]] = (
     *TRANSIENT,
     exceptions.InvalidCachedStatementError,
     exceptions.OutdatedSchemaCacheError,
@@ -102,7 +102,7 @@ class OpenTransaction:
             try:
                 await self._commit(await self._begun(), writes, move)
                 break
-            except _AGAIN:
+            except AGAIN:
                 if has_read or attempt == ATTEMPTS:
                     raise
                 await self._roll_back()
@@ -156,10 +156,10 @@ class OpenTransaction:
             raise
 
     def _in_our_words(self, error: Exception) -> Exception:
-        if isinstance(error, (*LOST, *_AGAIN)):
+        if isinstance(error, (*LOST, *AGAIN)):
             said = str(error).partition("\n")[0] or type(error).__name__
             return RetryTransaction(f"{self._connections.where}: {said}; nothing was kept, do it all once more")
-        return translated(error, self._connections.where, for_user=True)
+        return translated(error, self._connections.where, role=self._connections.role(), for_user=True)
 
     async def _roll_back(self) -> None:
         """

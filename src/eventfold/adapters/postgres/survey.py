@@ -8,10 +8,10 @@ from typing import Final
 from uuid import UUID
 
 from eventfold.adapters.postgres.connection import Connection, Connections
-from eventfold.adapters.postgres.migrate import found_version, latest_version
+from eventfold.adapters.postgres.migrate import found_version, latest_version, oldest_version
 from eventfold.adapters.postgres.names import Names
 from eventfold.errors import StoreNotMigrated
-from eventfold.ports.inspection import Statistics
+from eventfold.ports.inspection import SchemaVersion, Statistics
 
 __all__ = ["looking", "position_of", "schema_version", "statistics"]
 
@@ -51,13 +51,13 @@ async def looking(dsn: str, *, direct: str | None) -> AsyncGenerator[tuple[Conne
         await connections.close()
 
 
-async def schema_version(dsn: str, *, schema: str, direct: str | None) -> tuple[int, int]:
-    """Found, and needed. Raises as `looking` does, also when nothing of ours is there; NotAStore, StoreTooNew."""
+async def schema_version(dsn: str, *, schema: str, direct: str | None) -> SchemaVersion:
+    """Raises as `looking` does, also when nothing of ours is there; NotAStore, StoreTooNew."""
     async with looking(dsn, direct=direct) as (connection, where):
         found = await found_version(connection, Names(schema), where, migrate=True)
-    if found == 0:
-        raise StoreNotMigrated(f"{where}, schema {schema}", 0, latest_version())
-    return found, latest_version()
+        if found == 0:
+            raise StoreNotMigrated(f"{where}, schema {schema}", 0, latest_version())
+        return SchemaVersion(found, latest_version(), await oldest_version(connection, Names(schema), where))
 
 
 async def statistics(dsn: str, *, schema: str, direct: str | None) -> Statistics:

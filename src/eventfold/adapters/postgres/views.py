@@ -13,7 +13,10 @@ from eventfold.domain.message import Stream
 from eventfold.errors import InvalidInput
 from eventfold.ports.inspection import CategoryView
 
-__all__ = ["make_views"]
+__all__ = ["VIEW_OF_A_CATEGORY", "make_views"]
+
+VIEW_OF_A_CATEGORY: Final = "Eventfold: the events of the category "
+"""How the comment of such a view begins: what else lies in the schema is not ours."""
 
 ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock('{store}'::regclass::oid::int, 0)"
 NEXT_CATEGORY: Final = "SELECT category FROM {events} WHERE category > $1 ORDER BY category LIMIT 1"
@@ -63,7 +66,7 @@ async def _stored(connection: Connection, names: Names) -> AsyncIterator[str]:
 
 async def _view(connection: Connection, category: str, names: Names) -> CategoryView:
     name = _view_of(category)
-    mark = f"Eventfold: the events of the category {category}"
+    mark = f"{VIEW_OF_A_CATEGORY}{category}"
     there = await connection.fetchval(FOUND, names.schema, name)
     if there is None:
         where = f'{names.fill("{schema}")}."{name}"'

@@ -32,6 +32,7 @@ from eventfold.errors import StoreNotMigrated
 
 if TYPE_CHECKING:
     from eventfold.adapters.sqlite.read_model import SqliteReadModel
+    from eventfold.adapters.sqlite.units import SqliteUnits
     from eventfold.ports.clock import Clock
 
 __all__ = ["SqliteEventStore", "open_sqlite", "open_sqlite_rows_in_memory"]
@@ -47,9 +48,9 @@ async def open_sqlite(
     writer: Placement = "auto",
     prefix: str = "",
     network: Literal["refuse", "allow"] = "refuse",
-) -> tuple[SqliteEventStore, SqliteReadModel]:
+) -> tuple[SqliteEventStore, SqliteReadModel, SqliteUnits]:
     """
-    The log and the rows in one file. Closing the event store closes the file.
+    The log and the rows in one file, and transactions over both. Closing the event store closes the file.
 
     Args:
         migrate: make or update the tables; without it, missing ones are an error and no file is made.
@@ -93,9 +94,11 @@ async def open_sqlite(
     the_writer.before_close += [watch.stop, wake_up.close]
     the_writer.close_first.append(reader.close)
     from eventfold.adapters.sqlite.read_model import SqliteReadModel  # SQLAlchemy costs 0.2 s
+    from eventfold.adapters.sqlite.units import SqliteUnits  # as above
 
     store = SqliteEventStore(the_writer, reader, names, path, listening=wake_up.listening)
-    return store, SqliteReadModel(the_writer, reader, names, path, clock, queries=queries, busy=busy)
+    rows = SqliteReadModel(the_writer, reader, names, path, clock, queries=queries, busy=busy)
+    return store, rows, SqliteUnits(the_writer, group, store, rows, names, path, busy=busy)
 
 
 async def _take(lock: FileLock) -> None:

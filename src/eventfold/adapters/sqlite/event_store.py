@@ -15,9 +15,11 @@ from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.queries import boundary, restricted
 from eventfold.adapters.sqlite.type_index import asks_by_type, has_type_index, make_type_index
 from eventfold.adapters.sqlite.writer import Writer
-from eventfold.domain.message import StoredEvent, Stream
+from eventfold.domain.deletion import STREAM_DELETED
+from eventfold.domain.message import NO_STREAM, StoredEvent, Stream
 from eventfold.domain.query import Query
 from eventfold.errors import DecodeError
+from eventfold.ports.administration import Mark, refuse_half_a_story
 from eventfold.ports.event_store import (
     Append,
     Appended,
@@ -32,7 +34,7 @@ from eventfold.ports.event_store import (
 )
 from eventfold.ports.subscription import PAGE, Batch, catch_up_then_live
 
-__all__ = ["SqliteEventStore"]
+__all__ = ["EVENTS", "LOAD", "MARK", "SqliteEventStore", "marked", "stored", "without_tombstone"]
 
 EVENTS: Final = """
 SELECT position, category, id, version, event_id, type, coalesce(schema_version, 0), format, correlation_id,
@@ -46,10 +48,18 @@ WHERE category = ? AND id = ? AND version > ? AND version <= ? ORDER BY version 
 """
 HEAD_OF_LOG: Final = "SELECT max(position) FROM {events}"
 STREAMS: Final = """
-SELECT category, id, max(version), max(position), recorded_at FROM {events}
+SELECT category, id, max(version), max(position), recorded_at, type FROM {events}
 WHERE (category, id) > (?, ?) AND category <= ? GROUP BY category, id ORDER BY category, id LIMIT ?
 """
+ID_AT: Final = """
+SELECT event_id FROM {events} WHERE position = ? UNION ALL SELECT event_id FROM {removed_events} WHERE position = ?
+"""
+MARK: Final = """
+SELECT category, id, state, before_version, position, reason, actor, at FROM {stream_marks}
+WHERE category = ? AND id = ?
+"""
 _EVERYTHING: Final = Query.all()
+_TYPE: Final = 5
 _TAGS: Final = 10  # the place of what is not ready to be handed over
 _TAG_TEXTS: Final = msgspec.json.Decoder(tuple[str, ...])
 _UNENDING: Final = 2**62
@@ -68,6 +78,8 @@ class SqliteEventStore:
         *,
         listening: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self.parts: tuple[Writer, Connection, Names, str] = (writer, reader, names, path)
+        """What the other sides of the same store are made of."""
         self._writer = writer
         self._reader = reader
         self._names = names
@@ -78,6 +90,7 @@ class SqliteEventStore:
         self._read, self._read_backwards, self._load, self._head_of_log, self._streams = map(
             names.fill, (READ, READ_BACKWARDS, LOAD, HEAD_OF_LOG, STREAMS)
         )
+        self._mark, self._id_at = map(names.fill, (MARK, ID_AT))
 
     async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         self._writer.refuse_if_unusable()
@@ -101,10 +114,11 @@ class SqliteEventStore:
             else:
                 rows = self._select(self._read, (*stream, after, size))
             for row in rows:
-                yield _stored(row)
+                if row[_TYPE] != STREAM_DELETED:
+                    left -= 1
+                    yield stored(row)
             if len(rows) < size:
                 return
-            left -= len(rows)
             after, before = (after, rows[-1][3]) if backwards else (rows[-1][3], before)
             await asyncio.sleep(0)
 
@@ -113,14 +127,22 @@ class SqliteEventStore:
         last = _UNENDING if upto is None else upto
         while True:
             facts: list[Fact] = self._select(self._load, (*stream, after, last, PAGE))
+            count = len(facts)
             if facts:
-                if len(facts) < PAGE:
-                    self._writer.saw(stream, facts[-1][0])
-                yield facts
-            if len(facts) < PAGE:
+                if facts[0][0] > max(after, NO_STREAM) + 1 or facts[0][2] == STREAM_DELETED:
+                    facts = self._exceptional(stream, after, facts)
+                if facts:
+                    if count < PAGE:
+                        self._writer.saw(stream, facts[-1][0])
+                    yield facts
+            if count < PAGE:
                 return
             after = facts[-1][0]
             await asyncio.sleep(0)
+
+    def _exceptional(self, stream: Stream, after: int, facts: list[Fact]) -> list[Fact]:
+        """Of a stream that an administrator has deleted or truncated."""
+        return without_tombstone(stream, after, facts, marked(self._select(self._mark, stream)))
 
     async def streams(self, category: str | None = None, *, limit: int | None = None) -> AsyncIterator[StreamInfo]:
         left = _UNENDING if limit is None else limit
@@ -131,10 +153,11 @@ class SqliteEventStore:
             size = min(PAGE, left)
             rows = self._select(self._streams, (*seen, last, size))
             for row in rows:
-                yield StreamInfo(Stream(row[0], row[1]), *row[2:])
+                if row[5] != STREAM_DELETED:
+                    left -= 1
+                    yield StreamInfo(Stream(row[0], row[1]), *row[2:5])
             if len(rows) < size:
                 return
-            left -= len(rows)
             seen = rows[-1][:2]
             await asyncio.sleep(0)
 
@@ -178,7 +201,7 @@ class SqliteEventStore:
             sql, values = boundary(query, after, bound)
             rows = self._select(self._names.fill(f"{EVENTS}{sql} ORDER BY position LIMIT ?"), (*values, PAGE))
             for row in rows:
-                yield _stored(row)
+                yield stored(row)
             if len(rows) < PAGE:
                 return
             after = rows[-1][0]
@@ -191,6 +214,10 @@ class SqliteEventStore:
         sql = f"SELECT position FROM {{events}} WHERE {condition} ORDER BY position DESC LIMIT 1"  # noqa: S608 - fixed words
         rows = self._select(self._names.fill(sql), values)
         return rows[0][0] if rows else 0
+
+    async def event_id_at(self, position: int) -> bytes | None:
+        rows = self._select(self._id_at, (position, position))
+        return rows[0][0] if rows else None
 
     @asynccontextmanager
     async def subscribe(self, query: Query, *, after: int) -> AsyncGenerator[AsyncIterator[Batch]]:
@@ -222,7 +249,7 @@ class SqliteEventStore:
         condition, values = restricted(query)
         sql = f"{EVENTS}position > ? AND position <= ? AND {condition} ORDER BY position LIMIT ?"
         rows = self._select(self._names.fill(sql), (after, upto, *values, size))
-        return [StoredEvent(*row) if row[_TAGS] is None else _stored(row) for row in rows]
+        return [StoredEvent(*row) if row[_TAGS] is None else stored(row) for row in rows]
 
     def _select(self, sql: str, values: Sequence[Any]) -> list[Any]:
         """On the loop, in one go: no cursor outlives it, so no reader ever holds the write-ahead log back."""
@@ -236,7 +263,20 @@ class SqliteEventStore:
         await self._writer.close()
 
 
-def _stored(row: tuple[Any, ...]) -> StoredEvent:
+def without_tombstone(stream: Stream, after: int, facts: Sequence[Fact], mark: Mark | None) -> list[Fact]:
+    """Raises StreamTruncated where what is left is not the whole story."""
+    facts = [fact for fact in facts if fact[2] != STREAM_DELETED]
+    if facts:
+        refuse_half_a_story(stream, after, facts[0][0], mark)
+    return facts
+
+
+def marked(rows: Sequence[tuple[Any, ...]]) -> Mark | None:
+    """The mark that the statement MARK found."""
+    return Mark(Stream(*rows[0][:2]), *rows[0][2:]) if rows else None
+
+
+def stored(row: tuple[Any, ...]) -> StoredEvent:
     if row[_TAGS] is None:
         return StoredEvent(*row)
     fields: list[Any] = [*row]

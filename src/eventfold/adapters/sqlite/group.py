@@ -20,6 +20,7 @@ import msgspec
 from eventfold.adapters.sqlite.connection import Connection, translated
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.queries import boundary
+from eventfold.domain.deletion import STREAM_DELETED
 from eventfold.domain.message import NO_STREAM, NewEvent, Stream
 from eventfold.errors import (
     AppendOutcomeUnknown,
@@ -54,7 +55,7 @@ _KNOWN_STREAMS: Final = 50_000
 
 _NO_BOUND: Final = 2**62
 
-HEAD: Final = "SELECT version FROM {events} WHERE category = ? AND id = ? ORDER BY version DESC LIMIT 1"
+HEAD: Final = "SELECT version, type FROM {events} WHERE category = ? AND id = ? ORDER BY version DESC LIMIT 1"
 INSERT_EVENT: Final = """
 INSERT INTO {events} (category, id, version, event_id, type, schema_version, format, correlation_id, causation_id,
                       tags, occurred_at, recorded_at, metadata, data)
@@ -71,7 +72,7 @@ _Stored: TypeAlias = list[tuple[Stream, int, int]]
 
 
 class _Repeated(Exception):
-    """An event id of this group is, or may be, stored already: go the careful way."""
+    """An event id of this group is, or may be, stored already, or a stream has been deleted: go a surer way."""
 
 
 class GroupCommit:
@@ -178,6 +179,10 @@ class GroupCommit:
         if version > self._known.get(stream, NO_STREAM):
             self._known[stream] = version
 
+    def forgot(self, stream: Stream) -> None:
+        """What was seen of it counts no more."""
+        self._known.pop(stream, None)
+
     def _fast(self, jobs: Sequence[Job], known: dict[Stream, int]) -> list[Outcome]:
         """
         All rows by one statement. Raises ConstraintError where a stream is not where it was thought to be.
@@ -199,9 +204,9 @@ class GroupCommit:
                 continue
             stored: _Stored = []
             for append, before in zip(job, befores, strict=True):
-                version = before + len(append.events)
+                version = abs(before) + len(append.events)
                 stored.append((append.stream, version, len(events)))
-                rows += _rows(append, before, recorded_at)
+                rows += _rows(append, abs(before), recorded_at)
                 events += append.events
                 changed[append.stream] = version
             outcomes.append(stored)
@@ -233,7 +238,7 @@ class GroupCommit:
         return first
 
     def _version(self, append: Append, changed: dict[Stream, int], known: dict[Stream, int]) -> int:
-        """Where the stream is, or where the index will refuse it if it is not."""
+        """Where the stream is, or where the index will refuse it if it is not. Below 0: see `_look`."""
         stream, expect = append.stream, append.expect
         version = changed.get(stream)
         if version is not None:
@@ -246,22 +251,22 @@ class GroupCommit:
         return self._look(stream) if behind else version
 
     def _look(self, stream: Stream) -> int:
-        return self._execute(self._head, stream).get or NO_STREAM
+        """The last version; as a negative number where it is a tombstone's: it is used, and there is no stream."""
+        row = self._execute(self._head, stream).fetchone()
+        if row is None:
+            return NO_STREAM
+        version: int = row[0]
+        return -version if row[1] == STREAM_DELETED else version
 
     def _conflict(self, job: Job, befores: Sequence[int], changed: dict[Stream, int]) -> ConcurrencyConflict | None:
         for append, version in zip(job, befores, strict=True):
             stream, expect = append.stream, append.expect
-            if expect is Expect.ANY:
-                continue
-            if expect is Expect.NEW:
-                fits = version == NO_STREAM
-            elif expect is Expect.EXISTS:
-                fits = version != NO_STREAM
-            else:
-                fits = version == expect
-            if not fits:
+            if version != expect and not _fits(expect, version):  # first the most frequent
+                actual = changed.get(stream) or self._look(stream)
+                if _fits(expect, actual):  # what was known is out of date: the stream has been deleted
+                    raise _Repeated
                 wanted = expect.value if isinstance(expect, Expect) else expect
-                return ConcurrencyConflict(stream, wanted, changed.get(stream) or self._look(stream))
+                return ConcurrencyConflict(stream, wanted, max(NO_STREAM, actual))
         return None
 
     def _stored_before(self, job: Job, before: Sequence[NewEvent]) -> bool:
@@ -271,6 +276,16 @@ class GroupCommit:
         return len(set(ids)) < len(ids) or any(
             id in in_this_group or self._execute(self._by_event_id, (id,)).fetchone() is not None for id in ids
         )
+
+    # ------------------------------------------------- within somebody's transaction
+
+    def within(self, job: Job) -> Outcome:
+        """Store it in the transaction that is open; of one that is refused nothing is stored. Errors of SQLite pass."""
+        return self._one_savepoint(job)
+
+    def roll_back(self) -> None:
+        """The transaction that is open, and what it has made known of its streams."""
+        self._roll_back()
 
     # --------------------------------------------------------------- the careful way
 
@@ -326,6 +341,14 @@ class GroupCommit:
         sql = self._names.fill(f"SELECT position FROM {{events}} WHERE {sql} ORDER BY position LIMIT 1")  # noqa: S608 - fixed words
         position = self._execute(sql, values).get
         return None if position is None else BoundaryConflict(condition.query, position)
+
+
+def _fits(expect: int | Expect, version: int) -> bool:
+    if expect is Expect.ANY:
+        return True
+    if expect is Expect.EXISTS:
+        return version > NO_STREAM
+    return version <= NO_STREAM if expect is Expect.NEW or expect == NO_STREAM else version == expect
 
 
 def _appended(job: Job, stored: _Stored, first: int, recorded_at: int) -> Appended:

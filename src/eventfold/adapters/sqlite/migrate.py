@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
-from importlib import resources
 from typing import Any, Final
 from uuid import uuid4
 
@@ -12,56 +10,76 @@ import apsw
 
 from eventfold.adapters.sqlite.connection import Connection
 from eventfold.adapters.sqlite.names import Names
-from eventfold.errors import NotAStore, StoreNotMigrated, StoreTooNew
+from eventfold.errors import NotAStore
 from eventfold.ports.failpoint import failpoint
+from eventfold.ports.migrations import Applied, Migrations
 
-__all__ = ["bring_up_to_date", "found_version", "latest_version"]
+__all__ = ["bring_up_to_date", "found_version", "latest_version", "oldest_version", "refuse_unfinished"]
 
 NAMES: Final = r"""
 SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
 """
-_FILE = re.compile(r"(\d{4})_\w+\.sql")
+VERSION: Final = "SELECT schema_version FROM {store} WHERE one = 1"
 
 
 @cache
-def _migrations() -> dict[int, str]:
-    folder = resources.files(__name__.rpartition(".")[0]) / "migrations"
-    found = ((_FILE.fullmatch(file.name), file) for file in folder.iterdir())
-    return dict(sorted((int(match[1]), file.read_text("utf-8")) for match, file in found if match))
+def _migrations() -> Migrations:
+    return Migrations.of(__name__.rpartition(".")[0])
 
 
 def latest_version() -> int:
-    return max(_migrations())
+    return _migrations().latest
 
 
 def found_version(connection: Connection, names: Names, path: str, *, migrate: bool) -> int:
     """
-    The version of the tables; 0 without any. Looks only, so a file that is none of ours stays as it is.
+    The version of the tables: the latest one when nothing has to be done, 0 without any. Looks only, so a file that is
+    none of ours stays as it is.
 
     Raises:
         NotAStore: the file has tables of our names that are not ours.
-        StoreTooNew: a newer release has been here.
+        StoreTooNew: a newer release has been here, and no older one may use the store any more.
         StoreNotMigrated: something is missing and may not be made.
     """
-    found, latest = _recorded_version(connection, names, path), latest_version()
-    if found > latest:
-        raise StoreTooNew(path, found, latest)
-    if found < latest and not migrate:
-        raise StoreNotMigrated(path, found, latest)
-    return found
+    return _migrations().judge(_applied(connection, names, path), path, migrate=migrate)
 
 
-def bring_up_to_date(connection: Connection, names: Names, path: str, *, now: int) -> None:
-    """Apply what is missing. Raises as `found_version` does."""
+def oldest_version(connection: Connection, names: Names, path: str) -> int:
+    """The newest migration that code must know to use this store. Raises NotAStore."""
+    return _applied(connection, names, path).oldest
+
+
+def refuse_unfinished(connection: Connection, names: Names, path: str, number: int) -> None:
+    """
+    Raises:
+        StoreNotMigrated: code that does not know this migration may still use the store; with the command.
+    """
+    _migrations().refuse_unfinished(_applied(connection, names, path), path, number)
+
+
+def bring_up_to_date(connection: Connection, names: Names, path: str, *, now: int, finish: bool = False) -> None:
+    """
+    Apply what is missing. Raises as `found_version` does.
+
+    Args:
+        finish: no older release is left, so apply the post migrations too and refuse older releases from now on.
+    """
+    known = _migrations()
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = found_version(connection, names, path, migrate=True)  # another process may have been quicker
-        for version, script in _migrations().items():
-            if version > found:
-                connection.execute(names.fill(script))
-        if found == 0:
+        applied = _applied(connection, names, path)  # another process may have been quicker
+        known.judge(applied, path, migrate=True)
+        for each in known.pending(applied, finish=finish):
+            connection.execute(names.fill(each.script))
+        if not applied.numbers:
             _introduce(connection, names, now)
-        connection.execute(names.fill("UPDATE {store} SET schema_version = ?"), (latest_version(),))
+        recorded = _recorded(connection, names)
+        for each in known.to_record(recorded, applied, finish=finish):
+            connection.execute(
+                names.fill("INSERT INTO {store_migrations} VALUES (?, ?, ?)"), (each.number, each.name, now)
+            )
+        oldest = known.oldest(applied, finish=finish)
+        connection.execute(names.fill("UPDATE {store} SET schema_version = ?"), (oldest,))
         failpoint("migrate.before_commit")
         connection.execute("COMMIT")
     except BaseException:
@@ -70,20 +88,26 @@ def bring_up_to_date(connection: Connection, names: Names, path: str, *, now: in
         raise
 
 
-def _recorded_version(connection: Connection, names: Names, path: str) -> int:
+def _applied(connection: Connection, names: Names, path: str) -> Applied:
     rows = connection.execute(NAMES).fetchall()
     ours = sorted(name for (name,) in rows if names.is_ours(name))
     if not ours:
-        return 0
+        return Applied.of(0, ())
     version: Any = None
     if names.plain("store") in ours and names.plain("events") in ours:
         try:
-            version = connection.execute(names.fill("SELECT schema_version FROM {store} WHERE one = 1")).get
+            version = connection.execute(names.fill(VERSION)).get
         except apsw.SQLError:
             version = None
     if not isinstance(version, int):
         raise NotAStore(f"{path} has a table {ours[0]!r} that is not Eventfold's; choose another ?prefix=")
-    return version
+    has_record = names.plain("store_migrations") in ours
+    return Applied.of(version, _recorded(connection, names) if has_record else None)
+
+
+def _recorded(connection: Connection, names: Names) -> frozenset[int]:
+    rows = connection.execute(names.fill("SELECT number FROM {store_migrations}")).fetchall()
+    return frozenset(number for (number,) in rows)
 
 
 def _introduce(connection: Connection, names: Names, now: int) -> None:

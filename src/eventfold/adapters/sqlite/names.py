@@ -21,6 +21,7 @@ _OURS: Final = (
     "event_tags",
     "stream_marks",
     "store",
+    "store_migrations",
     "incarnations",
     "processors",
     "leases",
@@ -32,6 +33,14 @@ _OURS: Final = (
     "parked_open",
     "timers",
     "timers_due",
+    "store_audit",
+    "removed_events",
+    "store_acting",
+    "events_no_update",
+    "events_no_delete",
+    "events_no_return",
+    "event_tags_no_update",
+    "event_tags_no_delete",
 )
 
 

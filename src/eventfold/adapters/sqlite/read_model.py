@@ -77,6 +77,18 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
         work = partial(self._prepare, processor, version, creates, drops)
         return await self._write(lambda connection: in_transaction(connection, work), for_user=True)
 
+    async def make(self, tables: Sequence[Table]) -> None:
+        for table in tables:
+            self._refuse_our_own(table.name)
+        creates = [statement for table in tables for statement in ddl_create(table, self._dialect)]
+
+        def work(connection: Connection) -> None:
+            for statement in creates:
+                connection.execute(statement)
+
+        if creates:
+            await self._write(lambda connection: in_transaction(connection, work), for_user=True)
+
     def _refuse_our_own(self, table: str) -> None:
         if self._names.is_ours(table):
             raise InvalidInput(f"{table!r} is a table of Eventfold, which no projector writes; choose another name")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from eventfold.adapters.sqlite.connection import Connection, open_reader, open_writer, speaking_our_errors
-from eventfold.adapters.sqlite.migrate import found_version, latest_version
+from eventfold.adapters.sqlite.migrate import found_version, latest_version, oldest_version
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.wal import wal_size
 from eventfold.errors import StoreNotMigrated
-from eventfold.ports.inspection import Statistics
+from eventfold.ports.inspection import SchemaVersion, Statistics
 
 __all__ = ["looking", "position_of", "schema_version", "statistics"]
 
@@ -54,13 +54,13 @@ def looking(path: str, *, busy: float) -> Generator[Connection]:
         connection.close()
 
 
-def schema_version(path: str, *, prefix: str, busy: float) -> tuple[int, int]:
-    """Found, and needed. Raises as `looking` does, also when nothing of ours lies there; NotAStore, StoreTooNew."""
+def schema_version(path: str, *, prefix: str, busy: float) -> SchemaVersion:
+    """Raises as `looking` does, also when nothing of ours lies there; NotAStore, StoreTooNew."""
     with looking(path, busy=busy) as connection:
         found = found_version(connection, Names(prefix), path, migrate=True)
-    if found == 0:
-        raise StoreNotMigrated(path, 0, latest_version())
-    return found, latest_version()
+        if found == 0:
+            raise StoreNotMigrated(path, 0, latest_version())
+        return SchemaVersion(found, latest_version(), oldest_version(connection, Names(prefix), path))
 
 
 def statistics(path: str, *, prefix: str, busy: float) -> Statistics:

@@ -75,6 +75,12 @@ class Writer(Guard):
         """A reader has seen the stream at this version: an append need not look where it is."""
         self._group_commit.saw(stream, version)
 
+    def changed(self, stream: Stream | None) -> None:
+        """Whoever had the turn has committed: versions may have gone (of this stream), and events may have come."""
+        if stream is not None:
+            self._group_commit.forgot(stream)
+        self._announce()
+
     # ---------------------------------------------------------------------- appends
 
     async def append(self, job: Job, events: int) -> Appended:

@@ -12,17 +12,21 @@ Every test gets a fresh, empty adapter. A name says which promise was broken, an
 proves. Needs `eventfold[testing]`.
 """
 
+from eventfold.testing.conformance.administration import AdministrationConformance
 from eventfold.testing.conformance.checkpoint_store import CheckpointStoreConformance
 from eventfold.testing.conformance.codec import CodecConformance
 from eventfold.testing.conformance.event_store import DurableEventStoreConformance, EventStoreConformance
 from eventfold.testing.conformance.processors import ProcessorRegisterConformance
 from eventfold.testing.conformance.read_model import ReadModelConformance
+from eventfold.testing.conformance.units import UnitsConformance
 
 __all__ = [
+    "AdministrationConformance",
     "CheckpointStoreConformance",
     "CodecConformance",
     "DurableEventStoreConformance",
     "EventStoreConformance",
     "ProcessorRegisterConformance",
     "ReadModelConformance",
+    "UnitsConformance",
 ]

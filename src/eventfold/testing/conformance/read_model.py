@@ -190,11 +190,29 @@ class ReadModelConformance(Suite):
         await rows.prepare("library", version=2, tables=[AUTHORS, BOOKS])
         assert await rows.query(select(BOOKS)) == await rows.query(select(AUTHORS)) == []
 
+    async def test_e1_tables_are_made_without_a_processor_and_what_is_there_stays(self, rows: ReadModel) -> None:
+        await rows.make([])
+        await rows.make([STOCK, AUTHORS])
+        async with rows.transaction() as transaction:
+            await transaction.commit(added(rows, "a"), None)
+        await rows.make([STOCK, AUTHORS, BOOKS])
+        assert await self._found(rows) == [("a", 10)]
+        assert await rows.query(select(BOOKS)) == await rows.query(select(AUTHORS)) == []
+        assert await rows.checkpoints() == {}
+
+    async def test_e1_tables_are_made_all_or_none(self, rows: ReadModel) -> None:
+        with pytest.raises(UnsupportedStatement):
+            await rows.make([STOCK, Table("x", MetaData(), Column("y", Interval))])
+        with pytest.raises(EventfoldError):
+            await self._found(rows)
+
     async def test_sec06_a_table_of_the_store_itself_is_refused(self, rows: ReadModel) -> None:
         for name in self.own_tables:
             table = Table(name, MetaData(), Column("position", Integer, primary_key=True))
             with pytest.raises(InvalidInput):
                 await rows.prepare("intruder", version=1, tables=[table])
+            with pytest.raises(InvalidInput):
+                await rows.make([table])
             for statement in (delete(table), insert(table).values(position=1), update(table).values(position=1)):
                 with pytest.raises(InvalidInput):
                     rows.bind(statement, None)

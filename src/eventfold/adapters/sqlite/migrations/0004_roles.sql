@@ -1,0 +1,1 @@
+-- Who may do what with a file is a matter of its mode and owner; this step is for stores on a server.

@@ -1,0 +1,100 @@
+"""Commands in one transaction with other things: the caller's own, one of the store's, or that of a lock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol, runtime_checkable
+
+from eventfold.commands.boundary import BoundaryManager
+from eventfold.commands.joining import Joined
+from eventfold.commands.recording import Recorder
+from eventfold.errors import RetryTransaction, UnsupportedByStore
+from eventfold.ports.read_model import ReadModel
+from eventfold.ports.unit import Unit, Units
+from eventfold.schema.serializer import Serializer
+
+__all__ = ["Transactions"]
+
+_AGAIN: Final = (
+    "the database asks for the whole transaction once more (a deadlock, or a connection that broke); nothing of it was "
+    "stored: run its block again"
+)
+
+
+@runtime_checkable
+class _Joins(Protocol):
+    """Units that also go over a connection of somebody else's."""
+
+    async def join(self, connection: Any) -> Unit: ...
+
+
+class Transactions:
+    """Opens transactions of the application, and joins others."""
+
+    def __init__(
+        self,
+        units: Units,
+        rows: ReadModel,
+        recorder: Recorder,
+        boundaries: BoundaryManager,
+        serializer: Serializer,
+        mine: Callable[[Any], Any],
+    ) -> None:
+        self._units = units
+        self._rows = rows
+        self._recorder = recorder
+        self._boundaries = boundaries
+        self._serializer = serializer
+        self._mine = mine
+
+    def _joined(self, unit: Unit) -> Joined:
+        return Joined(unit, self._recorder, self._boundaries, self._serializer, self._rows.bind, self._mine)
+
+    @asynccontextmanager
+    async def join(self, connection: Any) -> AsyncGenerator[Joined]:
+        if not isinstance(self._units, _Joins):
+            raise UnsupportedByStore(
+                "this store has no server that a connection of yours could lead to; "
+                "use `async with running.transaction()`, which lends you one of the store's"
+            )
+        joined = self._joined(await self._units.join(connection))
+        try:
+            yield joined
+            await joined.finish()
+        finally:
+            joined.end()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Joined]:
+        """The store repeats its work by itself; a block cannot be repeated, so its owner is told to."""
+        loop = asyncio.get_running_loop()
+        opened: asyncio.Future[Unit] = loop.create_future()
+        finished: asyncio.Future[Joined] = loop.create_future()
+
+        async def work(unit: Unit) -> None:
+            if opened.done():
+                raise RetryTransaction(_AGAIN)
+            opened.set_result(unit)
+            joined = await finished
+            await joined.finish()
+
+        transaction = asyncio.ensure_future(self._units.transact(work))
+        try:
+            either: list[asyncio.Future[Any]] = [transaction, opened]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not opened.done():
+                await transaction
+            joined = self._joined(opened.result())
+            try:
+                yield joined
+            finally:
+                joined.end()
+            finished.set_result(joined)
+            await asyncio.shield(transaction)
+        finally:
+            if not transaction.done():
+                transaction.cancel()
+            await asyncio.wait([transaction])
+        await joined.committed()

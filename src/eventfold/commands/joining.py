@@ -1,0 +1,241 @@
+"""Commands within one transaction of somebody's: decided one after the other, stored together when the block ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+import msgspec
+
+from eventfold.commands.boundary import BoundaryManager
+from eventfold.commands.context import refuse_inside_projection
+from eventfold.commands.decision import Rejected, decided, envelope
+from eventfold.commands.loading import Loaded, load
+from eventfold.commands.recording import Recorder
+from eventfold.domain.aggregate import Aggregate
+from eventfold.domain.boundary import Boundary
+from eventfold.domain.decider import fold
+from eventfold.domain.message import NO_STREAM, NewEvent, Recorded, Stream
+from eventfold.errors import InvalidInput
+from eventfold.ports.event_store import ANY, Append, Condition, Expect
+from eventfold.ports.read_model import Bound, Params
+from eventfold.ports.unit import Unit
+from eventfold.schema.serializer import Serializer
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.selectable import SelectBase
+
+    from eventfold.ports.read_model import Writing
+
+__all__ = ["Joined", "Staged"]
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E")
+S_co = TypeVar("S_co", covariant=True)
+E_co = TypeVar("E_co", covariant=True)
+
+
+class Staged(msgspec.Struct, Generic[S_co, E_co], frozen=True):
+    """
+    What a command in a transaction has led to: the state after it, and the events that are stored when its block ends.
+
+    `version` is that of the stream with these events; 0 for a boundary, which does not know it yet.
+    """
+
+    state: S_co
+    events: tuple[E_co, ...]
+    version: int
+
+
+class _Waiting(msgspec.Struct):
+    """What will be appended to one stream, and when: in the order of the first command on it."""
+
+    stream: Stream
+    expect: int | Expect
+    condition: Condition | None
+    events: list[Any]
+    new: list[NewEvent]
+
+
+class Joined:
+    """
+    Executes commands within a transaction: their events are stored with everything else in it, or not at all.
+
+    Each command sees what those before it have decided. The events are appended when the block ends, so that readers
+    are held back for as short as can be.
+    """
+
+    def __init__(
+        self,
+        unit: Unit,
+        recorder: Recorder,
+        boundaries: BoundaryManager,
+        serializer: Serializer,
+        bind: Callable[[Writing, Params | None], Bound],
+        mine: Callable[[Any], Any],
+    ) -> None:
+        self._unit = unit
+        self._recorder = recorder
+        self._boundaries = boundaries
+        self._serializer = serializer
+        self._bind = bind
+        self._mine = mine
+        self._loaded: dict[Stream, Loaded[Any]] = {}
+        self._waiting: dict[Stream, _Waiting] = {}
+        self._conditional = False
+        self._recorded: list[tuple[Recorded[Any], ...]] = []
+        self._over = False
+        self._told = False
+
+    @overload
+    async def execute(
+        self, aggregate: Aggregate[C, S, E], id: str, command: C, /, *, metadata: Mapping[str, Any] | None = None
+    ) -> Staged[S, E]: ...
+    @overload
+    async def execute(
+        self, boundary: Boundary[C, S, E], command: C, /, *, metadata: Mapping[str, Any] | None = None
+    ) -> Staged[S, E]: ...
+
+    async def execute(
+        self,
+        decider: Aggregate[Any, S, E] | Boundary[Any, S, E],
+        /,
+        *id_and_command: Any,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Staged[S, E]:
+        """
+        Let the decider decide on the command; what it decided is stored with the transaction.
+
+        One command of a boundary fits into a transaction: a second would not see the events of the first.
+
+        Raises:
+            whatever `decide` raises, untouched; the transaction goes on without this command.
+            InvalidInput: the block is over, it is the second command of a boundary, and as `running.execute` does.
+            what `running.load` raises.
+        """
+        refuse_inside_projection()
+        self._refuse_if_over()
+        try:
+            match self._mine(decider), id_and_command:
+                case Boundary() as boundary, (command,):
+                    return await self._execute_boundary(boundary, command, metadata)
+                case Aggregate() as aggregate, (id, command):
+                    return await self._execute_aggregate(aggregate, id, command, metadata)
+                case _:
+                    raise InvalidInput(
+                        f"{decider!r}: write execute(aggregate, id, command) or execute(boundary, command)"
+                    )
+        except Rejected as said:
+            rejection = said.rejection
+        raise rejection
+
+    async def _execute_aggregate(
+        self, aggregate: Aggregate[Any, S, E], id: str, command: Any, metadata: Mapping[str, Any] | None
+    ) -> Staged[S, E]:
+        stream = aggregate.stream(id)
+        before: Loaded[S] = await self._load(aggregate, stream)
+        events = decided(aggregate, command, before.state)
+        if not events:
+            return Staged(before.state, (), before.version)
+        after = fold(aggregate, events, before.state)
+        new = self._recorder.encode(events, envelope(metadata))
+        waiting = self._waiting.setdefault(stream, _Waiting(stream, before.version, None, [], []))
+        waiting.events += events
+        waiting.new += new
+        self._loaded[stream] = Loaded(after, before.version + len(events), before.position)
+        return Staged(after, events, before.version + len(events))
+
+    async def _execute_boundary(
+        self, boundary: Boundary[Any, S, E], command: Any, metadata: Mapping[str, Any] | None
+    ) -> Staged[S, E]:
+        if self._conditional:
+            raise InvalidInput(
+                f"{boundary!r}: a transaction takes one command of a boundary: a second would not see the events of "
+                "the first; give it a transaction of its own"
+            )
+        asked = self._boundaries.asked(boundary, command, metadata)
+        decision = await self._boundaries.decide(boundary, asked)
+        if not decision.events:
+            return Staged(decision.state, (), NO_STREAM)
+        after = decision.after(boundary)
+        new = self._recorder.encode(decision.events, asked.envelope)
+        if asked.stream in self._waiting:
+            raise InvalidInput(f"{boundary!r}: another command of this transaction writes to {asked.stream} already")
+        self._conditional = True
+        self._waiting[asked.stream] = _Waiting(asked.stream, ANY, decision.condition, [*decision.events], [*new])
+        return Staged(after, decision.events, NO_STREAM)
+
+    async def load(self, aggregate: Aggregate[Any, S, E], id: str) -> Loaded[S]:
+        """The aggregate as the transaction sees it, with what its commands have decided."""
+        self._refuse_if_over()
+        return await self._load(self._mine(aggregate), aggregate.stream(id))
+
+    async def _load(self, aggregate: Aggregate[Any, S, Any], stream: Stream) -> Loaded[S]:
+        loaded: Loaded[S] | None = self._loaded.get(stream)
+        if loaded is None:
+            loaded = self._loaded[stream] = await load(self._unit, self._serializer, aggregate, stream)
+        return loaded
+
+    async def write(self, statement: Writing, row: Params | None = None) -> None:
+        """
+        Run an insert, update or delete of your own tables within the transaction.
+
+        Raises:
+            UnsupportedStatement, InvalidInput: it cannot be run, or the database refuses it.
+        """
+        self._refuse_if_over()
+        shape, values = self._bind(statement, row)
+        await self._unit.run([(shape, [values])])
+
+    async def fetch(self, select: SelectBase, params: Params | None = None) -> list[tuple[Any, ...]]:
+        """Rows as named tuples, as the transaction sees them."""
+        self._refuse_if_over()
+        return await self._unit.fetch((), select, params)
+
+    async def finish(self) -> None:
+        """
+        Call the transactional handlers and append what was decided. The block is over then.
+
+        Raises:
+            HandlerFailed, ConcurrencyConflict, BoundaryConflict, RetryTransaction, UnsupportedIsolation: nothing of it
+                is in the transaction.
+        """
+        self._over = True
+        for each in self._waiting.values():
+            append = Append(each.stream, each.new, each.expect)
+            appended = await self._recorder.append_within(self._unit, append, each.events, each.condition)
+            (place,) = appended.streams
+            self._recorded.append(self._recorder.placed(each.stream, each.events, each.new, place))
+
+    def end(self) -> None:
+        self._over = True
+
+    @property
+    def recorded(self) -> Sequence[Recorded[Any]]:
+        """The events, once the block has ended. They are stored when the transaction has been committed."""
+        return [each for recorded in self._recorded for each in recorded]
+
+    async def committed(self) -> None:
+        """
+        Call the event handlers and buses: call it right after your commit. Without this call they hear nothing.
+
+        Calling twice is as once.
+
+        Raises:
+            InvalidInput: the block has not ended.
+        """
+        if not self._over:
+            raise InvalidInput("the block of the transaction has not ended yet; commit, then call committed()")
+        if self._told:
+            return
+        self._told = True
+        for each in self._recorded:
+            self._recorder.heard(each)
+        for each in self._recorded:
+            if self._recorder.dispatch.needed:
+                await self._recorder.dispatch.tell(each)
+
+    def _refuse_if_over(self) -> None:
+        if self._over:
+            raise InvalidInput("the block of this transaction is over; open another one")

@@ -1,0 +1,147 @@
+"""What a command does with its events: encode, append with whoever must be in the same transaction, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from eventfold.commands.decision import OnRecorded, tell
+from eventfold.commands.dispatch import Dispatch
+from eventfold.domain.message import NewEvent, Pending, Recorded, Stream
+from eventfold.errors import ProcessingError
+from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition, EventSink, Expect
+from eventfold.ports.unit import Unit, Units, Work
+from eventfold.schema.serializer import Envelope, Serializer
+
+__all__ = ["Inside", "Recorder", "Unclear"]
+
+E = TypeVar("E")
+
+Transacts: TypeAlias = Callable[[Work[Appended]], Awaitable[Appended]]
+
+
+class Unclear(Exception):
+    """Rows of several events were sent together and failed, so that it is unclear whose they were."""
+
+
+class Inside(Protocol):
+    """The transactional handlers of an application that runs."""
+
+    needed: bool
+    """There is one."""
+
+    def hear(self, events: Sequence[object]) -> bool:
+        """Whether one of them handles one of these."""
+        ...
+
+    async def handle(self, pending: Sequence[Pending[Any]], unit: Unit, *, one_by_one: bool) -> None:
+        """
+        Call them and send their rows, those of all events together unless it is one by one.
+
+        Raises:
+            HandlerFailed: one of them, or a row of its, failed.
+            Unclear: it was not one by one.
+        """
+        ...
+
+
+class Recorder:
+    """
+    Records what deciders decide, for every kind of them.
+
+    As long as no transactional handler concerns an event, an append is the store's own and takes nothing more.
+    """
+
+    def __init__(
+        self,
+        store: EventSink,
+        units: Units,
+        serializer: Serializer,
+        inside: Inside,
+        dispatch: Dispatch,
+        on_recorded: OnRecorded | None,
+    ) -> None:
+        self._store = store
+        self._units = units
+        self._serializer = serializer
+        self._inside = inside
+        self.dispatch = dispatch
+        """Tells the others, once nothing is held any more: `if dispatch.needed: await dispatch.tell(recorded)`."""
+        self._on_recorded = on_recorded
+        self.encode: Callable[[Sequence[object], Envelope], list[NewEvent]] = serializer.encode
+
+    def append(
+        self,
+        stream: Stream,
+        events: Sequence[object],
+        new: Sequence[NewEvent],
+        expect: int | Expect,
+        condition: Condition | None = None,
+    ) -> Awaitable[Appended]:
+        """
+        Store the events, with the rows of their transactional handlers.
+
+        Raises, when it is awaited:
+            HandlerFailed: one of those handlers failed; nothing is stored.
+            what `EventSink.append` raises.
+        """
+        append = Append(stream, new, expect)
+        if self._inside.needed and self._inside.hear(events):
+            return self.append_through(self._units.transact, append, events, condition)
+        return self._store.append(append, condition=condition)
+
+    async def append_through(
+        self, transact: Transacts, append: Append, events: Sequence[object], condition: Condition | None = None
+    ) -> Appended:
+        """The same in a transaction of this kind: one of the store, or that of a lock."""
+        try:
+            try:
+                return await transact(partial(self._work, append, events, condition, one_by_one=False))
+            except Unclear:  # and nothing is kept: again, so that the culprit is named
+                return await transact(partial(self._work, append, events, condition, one_by_one=True))
+        except TimeoutError as error:
+            why = f"the append to {append.stream} and its transactional handlers took too long; nothing is stored"
+            raise ProcessingError(None, "transactional handlers", error, why) from error
+
+    async def append_within(
+        self, unit: Unit, append: Append, events: Sequence[object], condition: Condition | None = None
+    ) -> Appended:
+        """The same within a transaction of somebody else's, who commits it."""
+        return await self._work(append, events, condition, unit, one_by_one=True)
+
+    async def _work(
+        self, append: Append, events: Sequence[object], condition: Condition | None, unit: Unit, *, one_by_one: bool
+    ) -> Appended:
+        if self._inside.hear(events):
+            await self._inside.handle(_pending(append, events), unit, one_by_one=one_by_one)
+        return await unit.append(append, condition=condition)
+
+    def recorded(
+        self, stream: Stream, events: Sequence[E], new: Sequence[NewEvent], place: AppendedStream
+    ) -> tuple[Recorded[E], ...]:
+        """The events as they are stored now. `dispatch.tell` must follow, once nothing is held any more."""
+        recorded = self._serializer.recorded(stream, events, new, place)
+        self.heard(recorded)
+        return recorded
+
+    def placed(
+        self, stream: Stream, events: Sequence[E], new: Sequence[NewEvent], place: AppendedStream
+    ) -> tuple[Recorded[E], ...]:
+        """The events as they will be stored, once somebody's transaction has been committed: `heard` must follow."""
+        return self._serializer.recorded(stream, events, new, place)
+
+    def heard(self, recorded: Sequence[Recorded[Any]]) -> None:
+        """They are stored: `on_recorded` hears of it, and their turn is taken. `dispatch.tell` must follow."""
+        if self._on_recorded is not None:
+            tell(self._on_recorded, recorded)
+        if self.dispatch.needed:
+            self.dispatch.take_turn(recorded)
+
+
+def _pending(append: Append, events: Sequence[object]) -> list[Pending[Any]]:
+    first = append.expect + 1 if isinstance(append.expect, int) else None
+    return [
+        Pending(event, new, append.stream, None if first is None else first + number)
+        for number, (event, new) in enumerate(zip(events, append.events, strict=True))
+    ]
