@@ -46,6 +46,7 @@ def report(error: BaseException) -> Exit:
     if os.environ.get("EVENTFOLD_TRACEBACK") == "1":
         traceback.print_exception(error)
     code, sentence = _judged(error)
+    sentence = "; ".join([sentence, *getattr(error, "__notes__", ())])
     print(f"eventfold: {visible(' '.join(sentence.split()))}", file=sys.stderr)
     return code
 

@@ -13,6 +13,7 @@ from eventfold.cli.demo.command import FLIGHTS_EXAMPLES, flights
 from eventfold.cli.doctor import DOCTOR_EXAMPLES, doctor
 from eventfold.cli.event import EVENT_EXAMPLES, event
 from eventfold.cli.exits import EXIT_CODES, Exit, report
+from eventfold.cli.importing import importing
 from eventfold.cli.init import INIT_EXAMPLES, init
 from eventfold.cli.printing import Screen
 from eventfold.cli.processors import processors
@@ -59,6 +60,7 @@ app.command(processors)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)
 app.command(admin)
+app.command(importing)
 
 
 def run(arguments: Sequence[str]) -> int:
