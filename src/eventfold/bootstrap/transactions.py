@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol, runtime_checkable
 
 from eventfold.commands.boundary import BoundaryManager
-from eventfold.commands.joining import Joined
+from eventfold.commands.joining import Joined, Mine
 from eventfold.commands.recording import Recorder
 from eventfold.errors import RetryTransaction, UnsupportedByStore
 from eventfold.ports.read_model import ReadModel
@@ -40,7 +40,7 @@ class Transactions:
         recorder: Recorder,
         boundaries: BoundaryManager,
         serializer: Serializer,
-        mine: Callable[[Any], Any],
+        mine: Mine,
     ) -> None:
         self._units = units
         self._rows = rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -27,13 +27,22 @@ if TYPE_CHECKING:
 
     from eventfold.ports.read_model import Writing
 
-__all__ = ["Joined", "Staged"]
+__all__ = ["Joined", "Mine", "Staged"]
 
 C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
 S_co = TypeVar("S_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True)
+D = TypeVar("D")
+
+
+class Mine(Protocol):
+    """Gives the decider back, if it is one of this application."""
+
+    def __call__(self, decider: D, /) -> D:
+        """Raises InvalidInput."""
+        ...
 
 
 class Staged(msgspec.Struct, Generic[S_co, E_co], frozen=True):
@@ -73,7 +82,7 @@ class Joined:
         boundaries: BoundaryManager,
         serializer: Serializer,
         bind: Callable[[Writing, Params | None], Bound],
-        mine: Callable[[Any], Any],
+        mine: Mine,
     ) -> None:
         self._unit = unit
         self._recorder = recorder

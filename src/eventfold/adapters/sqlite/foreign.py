@@ -42,7 +42,7 @@ async def _pieces(connection: Connection, path: str, sql: str) -> AsyncGenerator
         rows: Any = connection.execute(sql)  # a statement that is not at its end holds its moment
     while True:
         with speaking_our_errors(path, _BUSY, for_user=True):
-            piece = list(islice(rows, _PIECE))
+            piece: list[tuple[Any, ...]] = list(islice(rows, _PIECE))
         if not piece:
             return
         yield piece

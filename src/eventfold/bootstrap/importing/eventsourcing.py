@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID, uuid5
 
 import msgspec
@@ -111,8 +111,8 @@ def _plain(value: Any) -> Any:
         case {"_type_": str() as kind, "_data_": data} if value.keys() == _WRAPPED:
             return str(UUID(data)) if kind == "uuid_hex" else _plain(data)
         case dict():
-            return {name: _plain(each) for name, each in value.items()}
+            return {name: _plain(each) for name, each in cast("dict[str, Any]", value).items()}
         case list():
-            return [_plain(each) for each in value]
+            return [_plain(each) for each in cast("list[Any]", value)]
         case _:
             return value

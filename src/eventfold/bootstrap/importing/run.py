@@ -131,20 +131,22 @@ async def _found(source: EventSource, there: dict[str, _Sum]) -> dict[str, _Sum]
 def _translated(translate: Translate | None) -> Callable[[StoredEvent], StoredEvent | None]:
     def translated(event: StoredEvent) -> StoredEvent | None:
         told = event if translate is None else translate(event)
-        if told is None:
-            return None
-        if not isinstance(told, StoredEvent):
-            raise InvalidInput(
-                f"translate gave {told!r} for event {event.position} of the source; return a StoredEvent, or None"
-            )
-        try:
-            Stream.of(told.category, told.id)
-        except InvalidInput as error:
-            error.add_note(
-                f"event {event.position} of the source, a {event.type!r} of version {event.version}: give it a "
-                "category and an id with translate="
-            )
-            raise
-        return told
+        return None if told is None else _checked(told, event)
 
     return translated
+
+
+def _checked(told: object, event: StoredEvent) -> StoredEvent:
+    if not isinstance(told, StoredEvent):
+        raise InvalidInput(
+            f"translate gave {told!r} for event {event.position} of the source; return a StoredEvent, or None"
+        )
+    try:
+        Stream.of(told.category, told.id)
+    except InvalidInput as error:
+        error.add_note(
+            f"event {event.position} of the source, a {event.type!r} of version {event.version}: give it a "
+            "category and an id with translate="
+        )
+        raise
+    return told
