@@ -9,7 +9,7 @@ aggregate's and the version, so that importing twice stores nothing twice.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, cast
@@ -111,8 +111,8 @@ def _plain(value: Any) -> Any:
         case {"_type_": str() as kind, "_data_": data} if value.keys() == _WRAPPED:
             return str(UUID(data)) if kind == "uuid_hex" else _plain(data)
         case dict():
-            return {name: _plain(each) for name, each in cast("dict[str, Any]", value).items()}
+            return {name: _plain(each) for name, each in cast("Mapping[str, Any]", value).items()}
         case list():
-            return [_plain(each) for each in cast("list[Any]", value)]
+            return [_plain(each) for each in cast("Iterable[Any]", value)]
         case _:
             return value
