@@ -58,7 +58,7 @@ class MemoryEventStore:
         self.marks: dict[Stream, Mark] = {}
         """Of streams that an administrator has deleted or truncated."""
         self._bell = Bell()
-        self.turn = asyncio.Lock()
+        self.turn: asyncio.Lock = asyncio.Lock()
         """Held by whoever stores something that takes longer than a turn of the loop."""
 
     async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:

@@ -20,9 +20,9 @@ class AtWork:
     __slots__ = ("depth", "of_bus", "over")
 
     def __init__(self, depth: int, *, of_bus: bool) -> None:
-        self.depth = depth
-        self.of_bus = of_bus
-        self.over = False
+        self.depth: int = depth
+        self.of_bus: bool = of_bus
+        self.over: bool = False
 
 
 at_work: Final[ContextVar[AtWork | None]] = ContextVar("eventfold_at_work", default=None)

@@ -57,7 +57,7 @@ class Migrations:
     """All steps that this release knows, in their order."""
 
     def __init__(self, steps: Iterable[Migration]) -> None:
-        self.steps = tuple(sorted(steps, key=lambda each: each.number))
+        self.steps: tuple[Migration, ...] = tuple(sorted(steps, key=lambda each: each.number))
         self.latest: int = self.steps[-1].number
 
     @classmethod

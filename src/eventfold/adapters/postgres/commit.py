@@ -66,11 +66,11 @@ class Job:
     __slots__ = ("appends", "condition", "events", "stored", "tags")
 
     def __init__(self, appends: tuple[Append, ...], condition: Condition | None, events: int) -> None:
-        self.appends = appends if len(appends) == 1 else tuple(sorted(appends, key=_stream))
+        self.appends: tuple[Append, ...] = appends if len(appends) == 1 else tuple(sorted(appends, key=_stream))
         """Sorted by stream, as everybody's: whoever waits for two rivals meets them in the same order."""
-        self.condition = condition
-        self.events = events
-        self.tags = sum(len(event.tags) for append in appends for event in append.events)
+        self.condition: Condition | None = condition
+        self.events: int = events
+        self.tags: int = sum(len(event.tags) for append in appends for event in append.events)
         self.stored: asyncio.Future[Appended] | None = None
 
     @property

@@ -73,7 +73,9 @@ class Server:
         self.prepared = preparing
         self.where = where
         self.role = role
-        self.append_all, self.load, self.mark = map(names.fill, (APPEND_ALL, LOAD, MARK))
+        self.append_all: str = names.fill(APPEND_ALL)
+        self.load: str = names.fill(LOAD)
+        self.mark: str = names.fill(MARK)
 
     def translated(self, error: Exception, *, for_user: bool = False) -> EventfoldError:
         return translated(error, self.where, role=self.role(), for_user=for_user)
