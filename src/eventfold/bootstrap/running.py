@@ -15,7 +15,7 @@ from eventfold.bootstrap.administering import Administering
 from eventfold.bootstrap.stores import Stores
 from eventfold.bootstrap.transactions import Transactions
 from eventfold.commands.boundary import BoundaryManager
-from eventfold.commands.context import Context, context, refuse_inside_projection
+from eventfold.commands.context import Context, context, refuse_beside_transaction, refuse_inside_projection
 from eventfold.commands.decision import Outcome
 from eventfold.commands.joining import Joined
 from eventfold.commands.loading import Loaded
@@ -350,7 +350,7 @@ class Running:
     @property
     def sink(self) -> EventSink:
         """The log for writing only, in stored form."""
-        return SinkOnly(_OutsideProjections(self._stores.events))
+        return SinkOnly(_OutsideProjections(self._stores.events, self._recorder))
 
     def now(self) -> datetime:
         """The time, for commands that need it. Stands still in tests."""
@@ -366,9 +366,11 @@ class RunningInTest(Running):
 class _OutsideProjections:
     """A projector may be replayed at any time, so nothing is appended from inside one."""
 
-    def __init__(self, sink: EventSink) -> None:
+    def __init__(self, sink: EventSink, recorder: Recorder) -> None:
         self._sink = sink
+        self._recorder = recorder
 
     async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         refuse_inside_projection()
+        refuse_beside_transaction(self._recorder)
         return await self._sink.append(*appends, condition=condition)

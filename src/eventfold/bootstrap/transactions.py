@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final, Protocol, runtime_checkable
 
 from eventfold.commands.boundary import BoundaryManager
+from eventfold.commands.context import no_appends_beside
 from eventfold.commands.joining import Joined, Mine
 from eventfold.commands.recording import Recorder
 from eventfold.errors import RetryTransaction, UnsupportedByStore
@@ -23,11 +24,19 @@ _AGAIN: Final = (
 )
 
 
+class _TheirUnit(Unit, Protocol):
+    """A unit in a transaction that goes on when something of the unit fails."""
+
+    def whole(self) -> AbstractAsyncContextManager[None]:
+        """When the block raises, nothing of it remains in the transaction."""
+        ...
+
+
 @runtime_checkable
 class _Joins(Protocol):
     """Units that also go over a connection of somebody else's."""
 
-    async def join(self, connection: Any) -> Unit: ...
+    async def join(self, connection: Any) -> _TheirUnit: ...
 
 
 class Transactions:
@@ -59,10 +68,12 @@ class Transactions:
                 "this store has no server that a connection of yours could lead to; "
                 "use `async with running.transaction()`, which lends you one of the store's"
             )
-        joined = self._joined(await self._units.join(connection))
+        unit = await self._units.join(connection)
+        joined = self._joined(unit)
         try:
             yield joined
-            await joined.finish()
+            async with unit.whole() if joined.heard_inside else nullcontext():  # an append by itself is whole anyway
+                await joined.finish()
         finally:
             joined.end()
 
@@ -88,10 +99,12 @@ class Transactions:
                 await transaction
             joined = self._joined(opened.result())
             try:
-                yield joined
+                with nullcontext() if isinstance(self._units, _Joins) else no_appends_beside(self._recorder):
+                    yield joined
             finally:
                 joined.end()
-            finished.set_result(joined)
+            if not finished.done():  # else the store has given it up: it took too long
+                finished.set_result(joined)
             await asyncio.shield(transaction)
         finally:
             if not transaction.done():

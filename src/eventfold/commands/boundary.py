@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from eventfold.commands.context import refuse_inside_projection
+from eventfold.commands.context import refuse_beside_transaction, refuse_inside_projection
 from eventfold.commands.decision import Outcome, Rejected, decided, envelope
 from eventfold.commands.queues import ConflictQueues
 from eventfold.commands.recording import Recorder
@@ -90,6 +90,7 @@ class BoundaryManager:
             InvalidStreamName, Unencodable, TooLarge, UnknownEvent, DecodeError, StoreError, AppendOutcomeUnknown.
         """
         refuse_inside_projection()
+        refuse_beside_transaction(self._recorder)
         asked = self.asked(boundary, command, metadata)
         with self._telemetry.span("command", boundary=boundary.name, command=type(command).__name__):
             try:

@@ -12,7 +12,15 @@ import msgspec
 
 from eventfold.errors import AppendInsideProjection, InvalidInput
 
-__all__ = ["Context", "context", "current_context", "no_appends_inside", "refuse_inside_projection"]
+__all__ = [
+    "Context",
+    "context",
+    "current_context",
+    "no_appends_beside",
+    "no_appends_inside",
+    "refuse_beside_transaction",
+    "refuse_inside_projection",
+]
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _LONGEST_ID: Final = 255
@@ -28,6 +36,7 @@ class Context(msgspec.Struct, frozen=True):
 
 _NOTHING_CARRIED: Final = Context()
 _current: ContextVar[Context] = ContextVar("eventfold_context", default=_NOTHING_CARRIED)
+_lent: ContextVar[object] = ContextVar("eventfold_lent", default=None)
 _projecting: ContextVar[tuple[str, bool] | None] = ContextVar("eventfold_projecting", default=None)
 
 
@@ -85,3 +94,22 @@ def refuse_inside_projection() -> None:
     if inside is not None:
         processor, transactional = inside
         raise AppendInsideProjection(processor, transactional=transactional)
+
+
+@contextmanager
+def no_appends_beside(store: object) -> Generator[None]:
+    """Marks a block that has the one writer of this store: whatever it appends otherwise would wait for itself."""
+    token = _lent.set(store)
+    try:
+        yield
+    finally:
+        _lent.reset(token)
+
+
+def refuse_beside_transaction(store: object) -> None:
+    """Raises InvalidInput where a transaction has the one writer of this store."""
+    if _lent.get() is store:
+        raise InvalidInput(
+            "within `async with running.transaction() as unit` execute through the unit, `await unit.execute(…)`: this "
+            "store has one writer, and the block has it; or execute after the block"
+        )

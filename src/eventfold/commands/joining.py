@@ -62,7 +62,6 @@ class _Waiting(msgspec.Struct):
 
     stream: Stream
     expect: int | Expect
-    condition: Condition | None
     events: list[Any]
     new: list[NewEvent]
 
@@ -92,7 +91,7 @@ class Joined:
         self._mine = mine
         self._loaded: dict[Stream, Loaded[Any]] = {}
         self._waiting: dict[Stream, _Waiting] = {}
-        self._conditional = False
+        self._condition: Condition | None = None
         self._recorded: list[tuple[Recorded[Any], ...]] = []
         self._over = False
         self._told = False
@@ -149,7 +148,7 @@ class Joined:
             return Staged(before.state, (), before.version)
         after = fold(aggregate, events, before.state)
         new = self._recorder.encode(events, envelope(metadata))
-        waiting = self._waiting.setdefault(stream, _Waiting(stream, before.version, None, [], []))
+        waiting = self._waiting.setdefault(stream, _Waiting(stream, before.version, [], []))
         waiting.events += events
         waiting.new += new
         self._loaded[stream] = Loaded(after, before.version + len(events), before.position)
@@ -158,7 +157,7 @@ class Joined:
     async def _execute_boundary(
         self, boundary: Boundary[Any, S, E], command: Any, metadata: Mapping[str, Any] | None
     ) -> Staged[S, E]:
-        if self._conditional:
+        if self._condition is not None:
             raise InvalidInput(
                 f"{boundary!r}: a transaction takes one command of a boundary: a second would not see the events of "
                 "the first; give it a transaction of its own"
@@ -171,8 +170,8 @@ class Joined:
         new = self._recorder.encode(decision.events, asked.envelope)
         if asked.stream in self._waiting:
             raise InvalidInput(f"{boundary!r}: another command of this transaction writes to {asked.stream} already")
-        self._conditional = True
-        self._waiting[asked.stream] = _Waiting(asked.stream, ANY, decision.condition, [*decision.events], [*new])
+        self._condition = decision.condition
+        self._waiting[asked.stream] = _Waiting(asked.stream, ANY, [*decision.events], [*new])
         return Staged(after, decision.events, NO_STREAM)
 
     async def load(self, aggregate: Aggregate[Any, S, E], id: str) -> Loaded[S]:
@@ -204,18 +203,25 @@ class Joined:
 
     async def finish(self) -> None:
         """
-        Call the transactional handlers and append what was decided. The block is over then.
+        Call the transactional handlers and append what was decided, in one call. The block is over then.
 
         Raises:
             HandlerFailed, ConcurrencyConflict, BoundaryConflict, RetryTransaction, UnsupportedIsolation: nothing of it
-                is in the transaction.
+                has been appended.
         """
         self._over = True
-        for each in self._waiting.values():
-            append = Append(each.stream, each.new, each.expect)
-            appended = await self._recorder.append_within(self._unit, append, each.events, each.condition)
-            (place,) = appended.streams
+        if not self._waiting:
+            return
+        waiting = list(self._waiting.values())
+        appends = [(Append(each.stream, each.new, each.expect), each.events) for each in waiting]
+        appended = await self._recorder.append_within(self._unit, appends, self._condition)
+        for each, place in zip(waiting, appended.streams, strict=True):
             self._recorded.append(self._recorder.placed(each.stream, each.events, each.new, place))
+
+    @property
+    def heard_inside(self) -> bool:
+        """Whether transactional handlers write rows when it is finished."""
+        return any(self._recorder.heard_inside(each.events) for each in self._waiting.values())
 
     def end(self) -> None:
         self._over = True

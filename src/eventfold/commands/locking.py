@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
-from eventfold.commands.context import refuse_inside_projection
+from eventfold.commands.context import refuse_beside_transaction, refuse_inside_projection
 from eventfold.commands.decision import Outcome, Rejected, decided, envelope
 from eventfold.commands.loading import Loaded, load
 from eventfold.commands.recording import Recorder
@@ -77,6 +77,7 @@ class Locked(Generic[C, S, E]):
             what `running.execute` raises.
         """
         refuse_inside_projection()
+        refuse_beside_transaction(self._recorder)
         self._refuse_if_released()
         carried = envelope(metadata)
         with self._telemetry.span("command", aggregate=self._aggregate.name, command=type(command).__name__):
@@ -150,6 +151,7 @@ class LockManager:
             InvalidStreamName, InvalidInput, SchemaError, StoreError.
         """
         refuse_inside_projection()
+        refuse_beside_transaction(self._recorder)
         stream = aggregate.stream(id)
         if not timeout > 0:
             raise InvalidInput(f"timeout={timeout!r}: give the seconds that a lock is worth waiting for")

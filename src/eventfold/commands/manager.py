@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from eventfold.commands.context import refuse_inside_projection
+from eventfold.commands.context import refuse_beside_transaction, refuse_inside_projection
 from eventfold.commands.decision import OnRecorded, Outcome, Rejected, decided, envelope
 from eventfold.commands.loading import Loaded, load
 from eventfold.commands.queues import ConflictQueues
@@ -72,6 +72,7 @@ class CommandManager:
             InvalidStreamName, Unencodable, TooLarge, UnknownEvent, DecodeError, StoreError, AppendOutcomeUnknown.
         """
         refuse_inside_projection()
+        refuse_beside_transaction(self._recorder)
         stream = aggregate.stream(id)
         carried = envelope(metadata)
         with self._telemetry.span("command", aggregate=aggregate.name, command=type(command).__name__):

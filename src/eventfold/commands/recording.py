@@ -104,11 +104,18 @@ class Recorder:
             why = f"the append to {append.stream} and its transactional handlers took too long; nothing is stored"
             raise ProcessingError(None, "transactional handlers", error, why) from error
 
+    def heard_inside(self, events: Sequence[object]) -> bool:
+        """Whether a transactional handler concerns one of them."""
+        return self._inside.needed and self._inside.hear(events)
+
     async def append_within(
-        self, unit: Unit, append: Append, events: Sequence[object], condition: Condition | None = None
+        self, unit: Unit, appends: Sequence[tuple[Append, Sequence[object]]], condition: Condition | None
     ) -> Appended:
-        """The same within a transaction of somebody else's, who commits it."""
-        return await self._work(append, events, condition, unit, one_by_one=True)
+        """The same within a transaction of somebody else's, who commits it: events of several streams at once."""
+        for append, events in appends:
+            if self.heard_inside(events):
+                await self._inside.handle(_pending(append, events), unit, one_by_one=True)
+        return await unit.append(*(append for append, _ in appends), condition=condition)
 
     async def _work(
         self, append: Append, events: Sequence[object], condition: Condition | None, unit: Unit, *, one_by_one: bool

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import UUID
 
@@ -38,6 +38,9 @@ FROM {append_all}($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::integ
                   $15::bytea[], $16::text[], $17::text[], $18::text[], $19::bigint, $20::bigint[])
 """
 READ_COMMITTED: Final = "SELECT current_setting('transaction_isolation') = 'read committed'"
+SAVEPOINT: Final = "SAVEPOINT eventfold_unit"
+UNDO: Final = "ROLLBACK TO SAVEPOINT eventfold_unit"
+RELEASE: Final = "RELEASE SAVEPOINT eventfold_unit"
 _ANY: Final = -1
 _UNENDING: Final = 2**62
 
@@ -176,6 +179,27 @@ class OpenUnit:
             for shape, rows in writes:
                 self.wrote = True
                 await (await self._line()).write(shape.sql, rows)
+
+    @asynccontextmanager
+    async def whole(self) -> AsyncGenerator[None]:
+        """Below a savepoint: when the block raises, nothing of it remains, and the transaction is as it was before."""
+        await self._say(SAVEPOINT)
+        before = len(self.appends)
+        try:
+            yield
+        except BaseException:
+            self.failure = None
+            del self.appends[before:]
+            with suppress(RetryTransaction):  # then all of the transaction is gone
+                await self._say(UNDO)
+            raise
+        finally:
+            if self.failure is None:
+                await self._say(RELEASE)
+
+    async def _say(self, sql: str) -> None:
+        with self._speaking_our_errors(for_user=False):
+            await (await self._line()).write(sql, [()])
 
     async def stored(self, jobs: Sequence[Job]) -> bool:
         """
