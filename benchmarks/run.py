@@ -17,6 +17,7 @@ import boundaries
 import catch_up
 import commands
 import growth
+import handlers
 import joined
 import latency
 import memory
@@ -35,6 +36,7 @@ QUESTIONS = [
         commands,
         boundaries,
         joined,
+        handlers,
         catch_up,
         tables,
         latency,

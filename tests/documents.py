@@ -5,6 +5,7 @@ Blocks of `python` share one namespace and one event loop, top to bottom, in a w
 use `await` at top level. A block with a title (```python title="bookstore/domain.py") is written to that file,
 imported, and its names join the namespace. In blocks of `console` every line `$ eventfold …` is run and must exit 0.
 A block is left out only by a comment just above it that says why: <!-- skip: needs a Kafka broker -->
+A page that asks its environment for DATABASE_URL gets an empty database of a real PostgreSQL server there.
 """
 
 import ast
@@ -19,11 +20,13 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -33,6 +36,7 @@ TITLE = re.compile(r'title="([^"]+\.py)"')
 SHELL_WORDS = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>"}
 CLI = [sys.executable, "-c", "import sys; from eventfold.cli import main; sys.exit(main())"]
 LONGEST_COMMAND = 120.0
+DATABASE = "DATABASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,11 @@ class Document(pytest.File):
 
 class Snippets(pytest.Item):
     def runtest(self) -> None:
-        with tempfile.TemporaryDirectory(prefix=f"{self.path.stem}-") as directory:
+        asks = f'environ["{DATABASE}"]' in self.path.read_text(encoding="utf-8")
+        with (
+            tempfile.TemporaryDirectory(prefix=f"{self.path.stem}-") as directory,
+            a_database() if asks else contextlib.nullcontext(),
+        ):
             run_document(self.path, Path(directory).resolve())
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
@@ -95,6 +103,25 @@ class Snippets(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, self.path.name
+
+
+@contextlib.contextmanager
+def a_database() -> Iterator[None]:
+    """Of its own, so that a page may say `public` and mean it."""
+    from tests.postgres import some_postgres  # later: pytest wants to rewrite its assertions first
+
+    before, name = os.environ.get(DATABASE), f"page_{uuid.uuid4().hex[:12]}"
+    with some_postgres() as server:
+        server.execute(f"CREATE DATABASE {name}")
+        os.environ[DATABASE] = urlsplit(server.url)._replace(path=f"/{name}").geturl()
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[DATABASE]
+            else:
+                os.environ[DATABASE] = before
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def run_document(path: Path, directory: Path) -> None:

@@ -394,13 +394,20 @@ def version_at(url: str) -> int:
 # ----------------------------------------------------------------------------------------------- fixtures
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer | ExistingServer]:
-    """The server that all tests share; under xdist, one for each worker."""
+@contextmanager
+def some_postgres() -> Iterator[PostgresServer | ExistingServer]:
+    """The one that is named, else one of our own."""
     if address := os.environ.get(ADDRESS):
         yield ExistingServer(address, version_at(address))
         return
     with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer | ExistingServer]:
+    """The server that all tests share; under xdist, one for each worker."""
+    with some_postgres() as server:
         yield server
 
 

@@ -40,7 +40,14 @@ from eventfold.adapters.postgres.read_model import PostgresReadModel
 from eventfold.adapters.system import ManualClock, system_clock, uuid7
 from eventfold.bootstrap.running import Running
 from eventfold.bootstrap.stores import Stores
-from eventfold.errors import Fenced, InvalidInput, RetryTransaction, StoreUnavailable, UnsupportedStatement
+from eventfold.errors import (
+    Fenced,
+    InvalidInput,
+    NotPermitted,
+    RetryTransaction,
+    StoreUnavailable,
+    UnsupportedStatement,
+)
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.read_model import Writes
 from eventfold.processing.pausing import LOOK
@@ -445,7 +452,7 @@ async def test_c9_tables_that_are_there_need_no_right_to_make_any(place: Place, 
         async with worker.transaction() as transaction:
             await transaction.commit(writes(worker, ADD, ("b", 1)), step(5, 6))
         other = Table("others", MetaData(), Column("n", Integer, primary_key=True))
-        with pytest.raises(StoreUnavailable, match=r"permission denied.*the role of the URL needs that right"):
+        with pytest.raises(NotPermitted, match=r"permission denied.*eventfold store roles"):
             await worker.prepare("others", version=1, tables=[other])
         await worker.close()
     finally:

@@ -213,8 +213,9 @@ def epoch_without_locks(patch: Patch) -> None:
 
 
 def epoch_once_for_a_session(patch: Patch) -> None:
-    """That the lock is held is remembered beyond the transaction."""
+    """That the lock is held is remembered beyond the transaction, and nobody looks whether it is so."""
     in_the_database(patch, "set_config('{entered}', '1', true)", "set_config('{entered}', '1', false)")
+    in_the_database(patch, "IS DISTINCT FROM '1' OR NOT EXISTS (", "IS DISTINCT FROM '1' AND NOT EXISTS (")
 
 
 def epoch_too_high(patch: Patch) -> None:
