@@ -471,3 +471,68 @@ async def test_an_aggregate_of_another_application_is_refused(server_url: str, m
         with pytest.raises(InvalidInput, match="none of this application's"):
             async with running.join(mine) as unit:
                 await unit.execute(taking, Take("a@b.c"))
+
+
+# ----------------------------------------------------------------------------- found later
+
+
+async def test_fm52_handlers_that_are_cancelled_after_the_commit_hold_no_stream(place: Place) -> None:
+    handler = EventHandler("hangs")
+    hanging = asyncio.Event()
+    heard: list[int] = []
+
+    @handler.on(Added)
+    async def hangs(recorded: Recorded[Added], handling: Any) -> None:
+        if recorded.event.n == 1:
+            hanging.set()
+            await asyncio.Event().wait()
+        heard.append(recorded.event.n)
+
+    async with place.open(joinable(handler)) as running:
+
+        async def work() -> None:
+            async with running.transaction() as unit:
+                await unit.execute(tapes, "a", record(Added(1)))
+                await unit.execute(tapes, "b", record(Added(2)))
+
+        task = asyncio.create_task(work())
+        await hanging.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        async with asyncio.timeout(5):
+            await running.execute(tapes, "a", record(Added(3)))
+            await running.execute(tapes, "b", record(Added(4)))
+        assert heard == [3, 4]
+
+
+async def test_a_block_that_goes_on_after_its_time_is_told_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("memory_units", "sqlite.units", "postgres.units"):
+        monkeypatch.setattr(f"eventfold.adapters.{module}.LONGEST_HOLD", 0.1)
+    async with place.open(joinable(needs_guests())) as running:
+        with pytest.raises(TimeoutError):
+            async with running.transaction() as unit:
+                await unit.write(come, {"n": 1})
+                await asyncio.sleep(0.3)
+                await unit.write(come, {"n": 2})
+        assert await came(running) == []
+
+
+async def test_a_boundary_does_not_decide_past_what_is_waiting(place: Place) -> None:
+    def decide_noted(command: Take, count: int) -> list[Taken]:
+        return [Taken(command.email)]
+
+    def evolve_noted(count: int, event: Added) -> int:
+        return count + 1
+
+    counting = Boundary(
+        "counting", initial=0, decide=decide_noted, evolve=evolve_noted, query=lambda command: Query.of(Added)
+    )
+    app = Eventfold(deciders=[tapes, taking, counting], events=tagged())
+    async with place.open(app) as running:
+        async with running.transaction() as unit:
+            await unit.execute(tapes, "a", record(Added(1)))
+            with pytest.raises(InvalidInput, match="would not see"):
+                await unit.execute(counting, Take("a@b.c"))
+            await unit.execute(taking, Take("a@b.c"))
+        assert len(await stored(running)) == 2

@@ -165,7 +165,7 @@ class Running:
             connection: with an open transaction, on the store's database: of asyncpg or psycopg, or a Connection,
                 Session, AsyncConnection or AsyncSession of SQLAlchemy over one of them.
 
-        Raises, at the end of the block, and nothing of it is in your transaction then:
+        Raises, at the end of the block, and nothing that was decided in it is in your transaction then:
             ConcurrencyConflict, BoundaryConflict: somebody was quicker; roll back and do it all again.
             RetryTransaction: the database wants all of your transaction once more.
             UnsupportedIsolation: a boundary's condition needs READ COMMITTED.

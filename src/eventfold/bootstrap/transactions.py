@@ -11,7 +11,7 @@ from eventfold.commands.boundary import BoundaryManager
 from eventfold.commands.context import no_appends_beside
 from eventfold.commands.joining import Joined, Mine
 from eventfold.commands.recording import Recorder
-from eventfold.errors import RetryTransaction, UnsupportedByStore
+from eventfold.errors import InvalidInput, RetryTransaction, UnsupportedByStore
 from eventfold.ports.read_model import ReadModel
 from eventfold.ports.unit import Unit, Units
 from eventfold.schema.serializer import Serializer
@@ -101,6 +101,10 @@ class Transactions:
             try:
                 with nullcontext() if isinstance(self._units, _Joins) else no_appends_beside(self._recorder):
                     yield joined
+            except InvalidInput:  # perhaps for this reason alone: the store had given the transaction up
+                if transaction.done():
+                    await transaction
+                raise
             finally:
                 joined.end()
             if not finished.done():  # else the store has given it up: it took too long
@@ -110,4 +114,6 @@ class Transactions:
             if not transaction.done():
                 transaction.cancel()
             await asyncio.wait([transaction])
+            if not transaction.cancelled():
+                transaction.exception()  # whoever has raised something else need not hear of it
         await joined.committed()

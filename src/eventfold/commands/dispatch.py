@@ -140,13 +140,22 @@ class Dispatch:
                 await _to_be_first(line, turn)
             await self._call_listeners(recorded, within)
         except BaseException:  # the command was cancelled; its events are stored
-            turn.events = recorded
-            if _first(line) is turn:
-                self._hand_over_at_once(stream, line)
+            self.give_up(recorded)
             raise
         turn.events = recorded
         if _first(line) is turn:  # else whoever is first, and may be at it, does it for us
             await self._hand_over(stream, line)
+
+    def give_up(self, recorded: Sequence[Recorded[Any]]) -> None:
+        """Instead of `tell`, for somebody who must not wait: no handler is called, and others are not kept waiting."""
+        stream = recorded[0].stream
+        line = self._lines.get(stream, {})
+        turn = line.get(recorded[0].version)
+        if turn is None:
+            return
+        turn.events = recorded
+        if _first(line) is turn:
+            self._hand_over_at_once(stream, line)
 
     async def _call_listeners(self, recorded: Sequence[Recorded[Any]], within: AtWork | None) -> None:
         depth, of_bus = (0, False) if within is None else (within.depth, within.of_bus)

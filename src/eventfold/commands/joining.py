@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 import msgspec
@@ -70,7 +71,8 @@ class Joined:
     """
     Executes commands within a transaction: their events are stored with everything else in it, or not at all.
 
-    Each command sees what those before it have decided. The events are appended when the block ends, so that readers
+    Each command on an aggregate sees what those before it have decided; a boundary reads what is stored, and is refused
+    where it would miss something. The events are appended when the block ends, so that readers
     are held back for as short as can be.
     """
 
@@ -163,6 +165,11 @@ class Joined:
                 "the first; give it a transaction of its own"
             )
         asked = self._boundaries.asked(boundary, command, metadata)
+        if any(asked.query.matches(each.stream.category, new.type, new.tags) for each, new in self._staged()):
+            raise InvalidInput(
+                f"{boundary!r} depends on events that commands before it have decided, and would not see them before "
+                "they are stored; give it a transaction of its own"
+            )
         decision = await self._boundaries.decide(boundary, asked)
         if not decision.events:
             return Staged(decision.state, (), NO_STREAM)
@@ -173,6 +180,9 @@ class Joined:
         self._condition = decision.condition
         self._waiting[asked.stream] = _Waiting(asked.stream, ANY, [*decision.events], [*new])
         return Staged(after, decision.events, NO_STREAM)
+
+    def _staged(self) -> Iterator[tuple[_Waiting, NewEvent]]:
+        return ((each, new) for each in self._waiting.values() for new in each.new)
 
     async def load(self, aggregate: Aggregate[Any, S, E], id: str) -> Loaded[S]:
         """The aggregate as the transaction sees it, with what its commands have decided."""
@@ -187,7 +197,9 @@ class Joined:
 
     async def write(self, statement: Writing, row: Params | None = None) -> None:
         """
-        Run an insert, update or delete of your own tables within the transaction.
+        Run an insert, update or delete of your own tables within the transaction, at once.
+
+        In a transaction of the caller's it is as a statement of his own: what fails later leaves it there.
 
         Raises:
             UnsupportedStatement, InvalidInput: it cannot be run, or the database refuses it.
@@ -247,9 +259,17 @@ class Joined:
         self._told = True
         for each in self._recorded:
             self._recorder.heard(each)
-        for each in self._recorded:
-            if self._recorder.dispatch.needed:
-                await self._recorder.dispatch.tell(each)
+        dispatch = self._recorder.dispatch
+        left = deque(self._recorded)
+        try:
+            while left:
+                if dispatch.needed:
+                    await dispatch.tell(left[0])
+                left.popleft()
+        except BaseException:  # cancelled: the turns of the others must not stay taken
+            for each in left:
+                dispatch.give_up(each)
+            raise
 
     def _refuse_if_over(self) -> None:
         if self._over:
