@@ -87,6 +87,22 @@ class Query(msgspec.Struct, frozen=True):
     def unrestricted(self) -> bool:
         return _ANYTHING in self.alternatives
 
+    def as_text(self) -> str:
+        """
+        The query with stored names as text, always the same for the same query, for a store to keep. Back: `from_text`.
+        """
+        told = sorted([sorted(each.categories), sorted(map(str, each.types)), sorted(each.tags)] for each in self.alternatives)
+        return msgspec.json.encode(told).decode()
+
+    @classmethod
+    def from_text(cls, text: str) -> Query:
+        """Raises InvalidInput for what `as_text` has not made."""
+        try:
+            told = msgspec.json.decode(text, type=list[tuple[list[str], list[str], list[str]]])
+        except msgspec.MsgspecError as error:
+            raise InvalidInput(f"{text!r} is no query that a store has kept: {error}") from error
+        return cls(tuple(Alternative(*map(frozenset, each)) for each in told))
+
 
 def _check_type(kind: object) -> None:
     if not isinstance(kind, type | str):

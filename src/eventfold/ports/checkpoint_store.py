@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 import msgspec
 
+from eventfold.ports.parking import Aside
+
 __all__ = ["BEGINNING", "Checkpoint", "CheckpointStore", "Move"]
 
 
@@ -26,13 +28,21 @@ BEGINNING: Final = Checkpoint(0)
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One step of a checkpoint: from exactly this position, under this epoch, to that event."""
+    """
+    One step of a checkpoint: from exactly this position, under this epoch, to that event.
+
+    Args:
+        partition: of the processor, each of which has a checkpoint of its own.
+        aside: events on the way that were not handled, but parked or skipped; kept with the step or not at all.
+    """
 
     processor: str
     previous: int
     position: int
     event_id: bytes
     epoch: int = 0
+    partition: int = 0
+    aside: tuple[Aside, ...] = ()
 
 
 class CheckpointStore(Protocol):
@@ -42,7 +52,7 @@ class CheckpointStore(Protocol):
     A checkpoint names a committed event that has been handled, with all before it; never less, never a guess.
     """
 
-    async def checkpoint(self, processor: str) -> Checkpoint:
+    async def checkpoint(self, processor: str, partition: int = 0) -> Checkpoint:
         """Where the processor is; `BEGINNING` if it has never moved. Looking changes nothing."""
         ...
 
@@ -57,9 +67,9 @@ class CheckpointStore(Protocol):
         ...
 
     async def reset(self, processor: str) -> None:
-        """Back to the beginning. A processor that has never moved stays there."""
+        """Back to the beginning, all partitions. A processor that has never moved stays there."""
         ...
 
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        """All of them, by name of the processor."""
+    async def checkpoints(self) -> Mapping[tuple[str, int], Checkpoint]:
+        """All of them, by processor and partition."""
         ...

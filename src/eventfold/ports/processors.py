@@ -16,10 +16,14 @@ class ProcessorRecord(msgspec.Struct, frozen=True):
 
     Args:
         version: of the code that has filled its tables; 0 once it was told to start over.
-        position: the last event it has finished; 0 before the first.
+        position: the last event it has finished, of all partitions the one that is furthest behind; 0 before the first.
         paused: it was told to pause.
-        error: why it has stopped, until its next start.
+        error: why it has stopped or what it tries again after, until its next start or success.
         updated_at: microseconds since 1970: its last start, step, error, pause or the like.
+        partitions: into how many it is divided, for life.
+        start: the position after which it started to follow the log; 0 is the beginning.
+        query: what it follows, as `Query.as_text` has it; None where an older release has registered it.
+        positions: of each partition, in order.
     """
 
     name: str
@@ -29,6 +33,10 @@ class ProcessorRecord(msgspec.Struct, frozen=True):
     paused: bool
     error: str | None
     updated_at: int
+    partitions: int = 1
+    start: int = 0
+    query: str | None = None
+    positions: tuple[int, ...] = ()
 
 
 class ProcessorRegister(Protocol):
@@ -55,13 +63,16 @@ class ProcessorRegister(Protocol):
         """
         ...
 
-    async def start_over(self, processor: str) -> None:
+    async def start_over(self, processor: str, *, side_effects: bool = False) -> None:
         """
-        Back to the beginning; its next preparation empties its tables.
+        Back to the beginning of the log; its next preparation empties its tables. What it has parked is forgotten.
 
         A copy that runs cannot go on from its old place: its next step is Fenced.
 
+        Args:
+            side_effects: also one that acts on the world outside of the store, and would do so again.
+
         Raises:
-            InvalidInput: there is no such processor.
+            InvalidInput: there is no such processor, or it has side effects.
         """
         ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from eventfold.errors import InvalidInput
 from eventfold.ports.checkpoint_store import Checkpoint, CheckpointStore, Move
+from eventfold.ports.parking import Settled
 from eventfold.ports.processors import ProcessorRegister
 
 if TYPE_CHECKING:
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
 
     Writing: TypeAlias = Insert | Update | Delete
 
-__all__ = ["Bound", "Params", "ReadModel", "RowTransaction", "Shape", "Writes", "refuse_older_code"]
+__all__ = [
+    "Bound",
+    "Params",
+    "ReadModel",
+    "RowTransaction",
+    "Shape",
+    "Writes",
+    "refuse_older_code",
+    "refuse_other_kind",
+    "refuse_other_partitions",
+]
 
 Params: TypeAlias = Mapping[str, Any]
 
@@ -51,12 +62,12 @@ class RowTransaction(Protocol):
         """Run the writes, then the select, which sees them."""
         ...
 
-    async def commit(self, writes: Writes, move: Move | None) -> None:
+    async def commit(self, writes: Writes, step: Move | Settled | None) -> None:
         """
-        Run the writes, move the checkpoint, commit, all in one.
+        Run the writes, move the checkpoint or settle a parked event, commit, all in one.
 
         Raises:
-            Fenced: the checkpoint was not where the move starts; nothing remains.
+            Fenced: the checkpoint was not where the move starts, or is somebody else's; nothing remains.
         """
         ...
 
@@ -68,15 +79,50 @@ class ReadModel(CheckpointStore, ProcessorRegister, Protocol):
     A processor's rows and its checkpoint commit together or not at all.
     """
 
-    async def prepare(self, processor: str, *, version: int, tables: Sequence[Table]) -> Checkpoint:
+    async def prepare(
+        self,
+        processor: str,
+        *,
+        version: int,
+        tables: Sequence[Table],
+        kind: str = "projector",
+        partitions: int = 1,
+        start: int = 0,
+        query: str | None = None,
+    ) -> Checkpoint:
         """
-        Make the tables where they are missing and return the checkpoint.
+        Make the tables where they are missing, enter the processor in the register, and return the checkpoint of its
+        first partition.
 
-        A version above the recorded one empties them and starts from the beginning, in one transaction.
+        A version above the recorded one makes them anew, forgets what was parked and starts from the beginning, in one
+        transaction.
+
+        Args:
+            start: the position after which it follows the log; it counts at its very first preparation, and then for
+                life.
 
         Raises:
-            InvalidInput: the recorded version is higher; older code must not take over from newer.
+            InvalidInput: the recorded version is higher: older code must not take over from newer. Or the recorded
+                number of partitions is another one, under the same version; or the recorded kind.
             UnsupportedStatement: a column type outside the language of read models.
+        """
+        ...
+
+    async def truncate(self, processor: str, tables: Sequence[Table]) -> None:
+        """
+        Empty the tables and send the processor back to the beginning, in one transaction.
+
+        Raises:
+            InvalidInput: there is no such processor.
+        """
+        ...
+
+    async def drop(self, processor: str, tables: Sequence[Table]) -> None:
+        """
+        Drop the tables with all that the store knows of the processor, in one transaction.
+
+        Raises:
+            InvalidInput: there is no such processor.
         """
         ...
 
@@ -122,6 +168,21 @@ class ReadModel(CheckpointStore, ProcessorRegister, Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def refuse_other_partitions(processor: str, partitions: int, recorded: int) -> None:
+    """Raises InvalidInput where the processor is divided in another way already."""
+    if partitions != recorded:
+        raise InvalidInput(
+            f"processor {processor!r} has partitions={partitions} here, but has run with {recorded}, and which streams a "
+            "partition has is fixed for life; raise version= to start over with the new number"
+        )
+
+
+def refuse_other_kind(processor: str, kind: str, recorded: str) -> None:
+    """Raises InvalidInput where the name is that of something else."""
+    if kind != recorded:
+        raise InvalidInput(f"{processor!r} is a {kind} here, but the store knows a {recorded} of that name")
 
 
 def refuse_older_code(processor: str, version: int, recorded: int | None) -> None:

@@ -7,18 +7,23 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from eventfold.domain.message import Stream
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import Append, Appended, Condition, Fact
 from eventfold.ports.read_model import Params, Writes
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
 
-__all__ = ["LONGEST_HOLD", "Held", "Unit", "Units", "Work"]
+__all__ = ["LONGEST_HOLD", "CommandTaken", "Held", "Unit", "Units", "Work"]
 
 T = TypeVar("T")
 
 LONGEST_HOLD: Final = 5.0
 """Seconds for which the transaction of a unit may be open, from its first statement on."""
+
+
+class CommandTaken(Exception):
+    """A command of this id was accepted in the meantime. Between store and commands only; nobody else meets it."""
 
 
 class Unit(Protocol):
@@ -38,6 +43,15 @@ class Unit(Protocol):
             what `EventSink.append` raises.
             RetryTransaction: only from the beginning of the transaction can it be tried again.
             UnsupportedIsolation: a condition cannot be checked in a transaction of this isolation.
+        """
+        ...
+
+    async def accept(self, accepted: Accepted) -> None:
+        """
+        Enter a command that was accepted, to be stored with the events of this transaction.
+
+        Raises:
+            CommandTaken: another transaction has entered this id; look what came of it, and decide then.
         """
         ...
 
