@@ -1,5 +1,6 @@
 """The chapters of the bookstore: each is a program that asserts its end, run on every store."""
 
+import asyncio
 from importlib import import_module
 from pathlib import Path
 
@@ -25,4 +26,5 @@ def test_every_chapter_is_run() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_chapter_ends_as_it_says(name: str, url: str) -> None:
-    await import_module(f"bookstore.chapters.{name}").main(url)
+    async with asyncio.timeout(60):  # whoever waits for ever has failed as well
+        await import_module(f"bookstore.chapters.{name}").main(url)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -300,6 +301,23 @@ async def reads_and_hangs(recorded: Any, handling: Any) -> None:
     await asyncio.Event().wait()
 
 
+async def hangs_after_a_while(recorded: Any, handling: Any) -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await asyncio.Event().wait()
+
+
+async def comes_late_to_its_first_wait(recorded: Any, handling: Any) -> None:
+    time.sleep(0.15)  # noqa: ASYNC251 - its time has passed, and it has not waited yet
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
+
+
+async def waits_for_a_task_of_its_own(recorded: Any, handling: Any) -> None:
+    await asyncio.create_task(asyncio.Event().wait())  # type: ignore[arg-type] # any coroutine will do
+
+
 async def breaks_a_key(recorded: Any, handling: Any) -> None:
     for _ in range(2):
         handling.write(see, {"position": 1, "type": "x", "tape": "x"})
@@ -310,6 +328,9 @@ FAILING: dict[str, tuple[Any, type[BaseException]]] = {
     "raises_cancelled": (raises(asyncio.CancelledError()), asyncio.CancelledError),
     "hangs": (hangs, TimeoutError),
     "reads_and_hangs": (reads_and_hangs, TimeoutError),
+    "hangs_after_a_while": (hangs_after_a_while, TimeoutError),
+    "comes_late_to_its_first_wait": (comes_late_to_its_first_wait, TimeoutError),
+    "waits_for_a_task_of_its_own": (waits_for_a_task_of_its_own, TimeoutError),
     "breaks_a_key": (breaks_a_key, Exception),
     "gives_a_number": (lambda recorded, handling: 7, TypeError),
 }
@@ -331,7 +352,7 @@ async def test_e2_a_handler_that_fails_harms_neither_the_command_nor_the_others(
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0
-    assert [(each.event, each.name) for each in failures] == [
+    assert [(each.event, each.processor) for each in failures] == [
         (outcome.events[0], "failing"),
         (outcome.events[2], "failing"),
     ]
@@ -358,6 +379,31 @@ async def test_e2_a_callback_that_fails_harms_nobody_either(place: Place, caplog
 
 def raises_one(failure: HandlerFailure) -> None:
     raise RuntimeError("not here either")
+
+
+async def test_e1_a_timer_is_for_who_waits(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most never do, and it would cost them a third of the call."""
+    armed: list[float | None] = []
+    timeout_at = asyncio.timeout_at
+
+    def counted(deadline: float | None) -> asyncio.Timeout:
+        armed.append(deadline)
+        return timeout_at(deadline)
+
+    handler = EventHandler("some")
+
+    @handler.on(Added, Noted)
+    async def some(recorded: Recorded[Added | Noted], handling: Handling) -> None:
+        if isinstance(recorded.event, Noted):
+            await asyncio.sleep(0)
+
+    async with place.open(application(handlers=[handler])) as running:
+        monkeypatch.setattr("eventfold.processing.event_handler.asyncio.timeout_at", counted)
+        await running.execute(tapes, "t", record(Added(1), Added(2)))
+        before = len(armed)
+        await running.execute(tapes, "t", record(Noted("x"), Added(2)))
+        monkeypatch.undo()
+    assert (before, len(armed)) == (0, 1)
 
 
 async def test_e2_rows_of_a_failing_function_are_not_kept(place: Place) -> None:
@@ -448,6 +494,36 @@ async def test_e3_events_and_rows_are_stored_together(place: Place) -> None:
         await running.execute(tapes, "t", record(Added(1)))
         assert rows(await running.query(sums)) == [("t", 8)]
         assert (await running.load(tapes, "t")).version == 5
+
+
+def numbering(*, also: Exception | None = None) -> TransactionalHandler:
+    """A row for each version, which nobody can write twice."""
+    handler = TransactionalHandler("numbers", tables=[seen_t])
+
+    @handler.on(Added)
+    async def number(pending: Pending[Added], view: View) -> None:
+        view.write(see, {"position": pending.version, "type": pending.type, "tape": pending.id})
+        if also is not None and pending.event.n == 9:
+            raise also
+
+    return handler
+
+
+async def test_e3_who_was_overtaken_decides_again_though_his_row_was_there(place: Place) -> None:
+    """The handler is called before the append, with a version that is somebody else's by now."""
+    failures = numbering(also=ValueError("nine"))
+    async with place.open(application(handlers=[failures])) as one, place.open(application(handlers=[failures])) as two:
+        await one.execute(tapes, "t", record(Added(1)))
+        await two.execute(tapes, "t", record(Added(2), Added(3)))
+        outcome = await one.execute(tapes, "t", record(Added(4), Added(5)))
+        assert (outcome.version, outcome.state.sum) == (5, 15)
+        async with two.lock(tapes, "t") as tape:
+            await one.execute(tapes, "t", record(Added(6)))
+            assert (await tape.execute(record(Added(7)))).version == 7
+        assert [each[0] for each in await one.query(positions)] == [1, 2, 3, 4, 5, 6, 7]
+        with pytest.raises(HandlerFailed, match="nine"):
+            await one.execute(tapes, "t", record(Added(8), Added(9)))
+        assert (await two.execute(tapes, "t", record(Added(8)))).version == 8
 
 
 async def test_e3_it_sees_an_event_that_is_not_stored_yet(place: Place) -> None:
@@ -872,7 +948,7 @@ async def test_e7_a_handler_that_answers_itself_comes_to_an_end(place: Place, mo
     async with place.open(application(handlers=[echo], on_handler_error=failures)) as running:
         await running.execute(tapes, "t", record(Added(1)))
         assert [each.version for each in await stored(running)] == [1, 2, 3, 4, 5, 6]
-    assert [(each.name, type(each.error)) for each in failures] == [("echo", ProcessingError)]
+    assert [(each.processor, type(each.error)) for each in failures] == [("echo", ProcessingError)]
     assert "never ends" in str(failures[0].error)
 
 
@@ -993,7 +1069,7 @@ async def test_e1_handlers_are_told_of_a_deleted_stream(place: Place) -> None:
         await running._recorder.dispatch.tell_deleted(Stream("tape", "t"))
         assert heard == [("tape", "t")]
         assert rows(await running.query(sums)) == []
-    assert [(each.event, each.name) for each in failures] == [(("tape", "t"), "failing")]
+    assert [(each.event, each.processor) for each in failures] == [(("tape", "t"), "failing")]
 
 
 async def test_e3_transactional_handlers_take_part_in_a_deletion(place: Place) -> None:

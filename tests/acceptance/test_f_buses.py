@@ -136,7 +136,7 @@ async def test_f1_a_slow_and_a_failing_bus_hold_up_neither_the_command_nor_each_
         assert failing.numbers == [2, 5]
         slow.released.set()
     assert slow.numbers == [0, 1, 2, 3, 4, 5]
-    assert [(each.event, each.name, type(each.error)) for each in failures] == [
+    assert [(each.event, each.processor, type(each.error)) for each in failures] == [
         (outcomes[0].events[0], "failing", ConnectionError),
         (outcomes[1].events[0], "failing", asyncio.CancelledError),
         (outcomes[3].events[0], "failing", ConnectionError),
@@ -156,7 +156,7 @@ async def test_f1_a_bus_without_a_name_is_called_by_its_class(place: Place) -> N
     failures = Failures()
     async with place.open(application(buses=[Broken()], on_handler_error=failures)) as running:
         await running.execute(tapes, "t", record(Added(1)))
-    assert [each.name for each in failures] == ["Broken"]
+    assert [each.processor for each in failures] == ["Broken"]
 
 
 async def test_f1_a_bus_that_is_added_later_gets_the_next_events(place: Place) -> None:
@@ -271,7 +271,7 @@ async def test_f1_a_command_that_is_cancelled_while_a_bus_is_full_tells_what_was
         waits.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waits
-        assert [(each.name, type(each.error)) for each in failures] == [("slow", ProcessingError)] * 2
+        assert [(each.processor, type(each.error)) for each in failures] == [("slow", ProcessingError)] * 2
         assert "was cancelled: not published there" in str(failures[0].error)
         slow.released.set()
         await running.execute(tapes, "t", record(Added(4)))
@@ -313,7 +313,7 @@ async def test_f1_a_bus_that_never_ends_is_left_and_told(
     async with place.open(application(buses=[Endless("endless"), good], on_handler_error=failures)) as running:
         for n in range(3):
             await running.execute(tapes, "t", record(Added(n)))
-    assert [(each.name, each.event.event.n) for each in failures if isinstance(each.event, Recorded)] == [
+    assert [(each.processor, each.event.event.n) for each in failures if isinstance(each.event, Recorded)] == [
         ("endless", n) for n in range(3)
     ]
     assert "the application was closed before bus 'endless' had published it" in str(failures[0].error)
@@ -335,7 +335,7 @@ async def test_f1_a_command_that_waits_when_the_application_ends_is_let_go(
             await asyncio.sleep(0)
     async with asyncio.timeout(10):
         assert (await waits).version == 2
-    assert [each.name for each in failures] == ["slow", "slow"]
+    assert [each.processor for each in failures] == ["slow", "slow"]
 
 
 # --------------------------------------------------------------------------------------------- the channel
@@ -390,7 +390,7 @@ async def test_f5_several_consumers_share_and_a_closed_channel_ends(place: Place
         await running.execute(tapes, "t", record(Added(99)))
         await asyncio.gather(*consumers)
     assert sorted(taken[0] + taken[1]) == list(range(20 - len(failures) + 1))
-    assert all(isinstance(each.error, InvalidInput) and each.name == "work" for each in failures)
+    assert all(isinstance(each.error, InvalidInput) and each.processor == "work" for each in failures)
     assert failures[-1].event.event == Added(99)  # type: ignore[union-attr]  # it is recorded
 
 

@@ -1,13 +1,28 @@
 """Commands in a transaction: of the store, on every store, and of the caller, where there is a server."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import Column, Integer, MetaData, NullPool, Table, bindparam, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    NullPool,
+    Table,
+    bindparam,
+    create_engine,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 
 from eventfold import Boundary, Eventfold, EventHandler, Query, Recorded, Running, TransactionalHandler, View
 from eventfold.errors import (
@@ -215,6 +230,32 @@ async def test_whoever_was_quicker_is_a_conflict_at_the_end(place: Place) -> Non
         assert [(each.id, each.version) for each in await stored(running)] == [("a", 1)]
 
 
+def counting_guests() -> TransactionalHandler:
+    """One guest for each version, whom nobody can write twice."""
+    handler = TransactionalHandler("guests", tables=[guests_t])
+
+    @handler.on(Added)
+    def added(pending: Any, view: View) -> None:
+        view.write(come, {"n": pending.version})
+
+    return handler
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+async def test_whoever_was_overtaken_has_a_conflict_though_his_handlers_row_was_there(place: Place) -> None:
+    async with place.open(joinable(counting_guests())) as running:
+        with pytest.raises(ConcurrencyConflict):
+            async with running.transaction() as unit:
+                await unit.execute(tapes, "a", record(Added(1)))
+                await running.execute(tapes, "a", record(Added(2)))
+        with pytest.raises(HandlerFailed):
+            async with running.transaction() as unit:
+                await unit.write(come, {"n": 2})
+                await unit.execute(tapes, "a", record(Added(1)))
+        assert await came(running) == [1]
+        assert len(await stored(running)) == 1
+
+
 @pytest.mark.parametrize("url", ["memory", "sqlite"], indirect=True)
 async def test_with_one_writer_nobody_is_quicker_once_it_has_begun(place: Place) -> None:
     async with place.open(joinable(needs_guests())) as running, place.open(joinable()) as other:
@@ -225,6 +266,16 @@ async def test_with_one_writer_nobody_is_quicker_once_it_has_begun(place: Place)
             done, _ = await asyncio.wait([rival], timeout=0.1)
             assert not done
         assert (await rival).version == 2
+
+
+@pytest.mark.parametrize("url", ["memory", "sqlite"], indirect=True)
+async def test_a_block_that_has_asked_for_nothing_yet_keeps_nobody_waiting(place: Place) -> None:
+    async with place.open(joinable()) as running, place.open(joinable()) as other:
+        async with running.transaction() as unit:
+            async with asyncio.timeout(3):
+                assert (await other.execute(tapes, "a", record(Added(1)))).version == 1
+            assert (await unit.execute(tapes, "a", record(Added(2)))).version == 2
+        assert (await running.load(tapes, "a")).state.sum == 3
 
 
 async def test_a_block_that_takes_too_long_stores_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,12 +300,10 @@ async def test_a_block_that_takes_too_long_stores_nothing(place: Place, monkeypa
 async def test_beside_the_one_writer_everything_goes_through_the_unit(place: Place) -> None:
     async with place.open(joinable()) as running:
         async with running.transaction() as unit:
-            for beside in (
-                running.execute(tapes, "b", record(Added(1))),
-                running.execute(taking, Take("a@b.c")),
-            ):
-                with pytest.raises(InvalidInput, match="execute through the unit"):
-                    await beside
+            with pytest.raises(InvalidInput, match="execute through the unit"):
+                await running.execute(tapes, "b", record(Added(1)))
+            with pytest.raises(InvalidInput, match="execute through the unit"):
+                await running.execute(taking, Take("a@b.c"))
             with pytest.raises(InvalidInput, match="execute through the unit"):
                 async with running.lock(tapes, "b"):
                     pass
@@ -425,6 +474,24 @@ async def test_a_row_that_the_database_refuses_leaves_nothing_either(server_url:
         assert (await stored(running), await came(running)) == ([], [1, 101])
 
 
+async def test_whoever_is_overtaken_in_my_transaction_has_a_conflict_and_not_a_handler_that_failed(
+    server_url: str, mine: Any
+) -> None:
+    async with joinable(counting_guests()).open(server_url) as running:
+        async with mine.transaction():
+            await mine.execute("INSERT INTO guests VALUES (100)")
+            with pytest.raises(ConcurrencyConflict):
+                async with running.join(mine) as unit:
+                    await unit.execute(tapes, "a", record(Added(1)))
+                    await running.execute(tapes, "a", record(Added(2)))
+            await mine.execute("INSERT INTO guests VALUES (2)")
+            with pytest.raises(HandlerFailed):
+                async with running.join(mine) as unit:
+                    await unit.execute(tapes, "a", record(Added(1)))
+        assert await came(running) == [1, 2, 100]
+        assert (await running.load(tapes, "a")).version == 1
+
+
 async def test_a_boundary_in_my_transaction(server_url: str, mine: Any) -> None:
     async with joinable().open(server_url) as running:
         async with mine.transaction(), running.join(mine) as unit:
@@ -437,22 +504,6 @@ async def test_a_boundary_in_my_transaction(server_url: str, mine: Any) -> None:
             async with mine.transaction(isolation="repeatable_read"), running.join(mine) as unit:
                 await unit.execute(taking, Take("g@h.i"))
         assert len(await stored(running)) == 2
-
-
-async def test_my_session_of_sqlalchemy(server_url: str, postgres: PostgresServer, postgres_schema: str) -> None:
-    engine = create_async_engine(
-        postgres.url.replace("postgresql:", "postgresql+asyncpg:"),
-        poolclass=NullPool,
-        connect_args={"server_settings": {"search_path": postgres_schema}},
-    )
-    async with joinable(needs_guests()).open(server_url) as running:
-        async with AsyncSession(engine) as session, session.begin():
-            await session.execute(text("INSERT INTO guests VALUES (1)"))
-            async with running.join(session) as unit:
-                await unit.execute(tapes, "a", record(Added(1)))
-        await unit.committed()
-        assert (len(await stored(running)), await came(running)) == (1, [1])
-    await engine.dispose()
 
 
 async def test_a_block_that_raises_leaves_my_transaction_as_it_was(server_url: str, mine: Any) -> None:
@@ -471,6 +522,140 @@ async def test_an_aggregate_of_another_application_is_refused(server_url: str, m
         with pytest.raises(InvalidInput, match="none of this application's"):
             async with running.join(mine) as unit:
                 await unit.execute(taking, Take("a@b.c"))
+
+
+# -------------------------------------------------- the same over SQLAlchemy, by its own ways
+
+
+class Alchemist:
+    """What is joined, and how its owner begins a transaction, a savepoint, and says something himself."""
+
+    def __init__(
+        self,
+        given: Any,
+        begin: Callable[[], AbstractAsyncContextManager[Any]],
+        savepoint: Callable[[], AbstractAsyncContextManager[Any]],
+        execute: Callable[[Any], Awaitable[Any]],
+    ) -> None:
+        self.given = given
+        self.begin = begin
+        self.savepoint = savepoint
+        self._execute = execute
+
+    async def invite(self, n: int) -> None:
+        await self._execute(text(f"INSERT INTO guests VALUES ({n})"))
+
+
+@asynccontextmanager
+async def _entered(block: AbstractContextManager[Any]) -> AsyncIterator[None]:
+    with block:
+        yield
+
+
+@pytest.fixture(
+    params=["AsyncSession, asyncpg", "AsyncConnection, asyncpg", "AsyncSession, psycopg", "Session", "Connection"]
+)
+async def alchemist(
+    request: pytest.FixtureRequest, postgres: PostgresServer, postgres_schema: str
+) -> AsyncIterator[Alchemist]:
+    kind, _, driver = request.param.partition(", ")
+    path = f"-csearch_path={postgres_schema}"
+    url = postgres.url.replace("postgresql:", f"postgresql+{driver or 'psycopg'}:")
+    if not driver:
+        engine = create_engine(url, poolclass=NullPool, connect_args={"options": path})
+        with Session(engine) if kind == "Session" else engine.connect() as using:
+            each = using
+
+            async def execute(statement: Any) -> Any:
+                return await asyncio.to_thread(each.execute, statement)
+
+            yield Alchemist(using, lambda: _entered(each.begin()), lambda: _entered(each.begin_nested()), execute)
+        engine.dispose()
+        return
+    settings = {"server_settings": {"search_path": postgres_schema}} if driver == "asyncpg" else {"options": path}
+    async_engine = create_async_engine(url, poolclass=NullPool, connect_args=settings)
+    async with AsyncSession(async_engine) if kind == "AsyncSession" else async_engine.connect() as theirs:
+        yield Alchemist(theirs, theirs.begin, theirs.begin_nested, theirs.execute)
+    await async_engine.dispose()
+
+
+async def test_sqlalchemy_commits_events_and_rows(server_url: str, alchemist: Alchemist) -> None:
+    heard = Heard()
+    async with joinable(within(), heard.handler()).open(server_url) as running:
+        async with alchemist.begin():
+            await alchemist.invite(100)
+            async with running.join(alchemist.given) as unit:
+                await unit.execute(tapes, "a", record(Added(1)))
+            assert await stored(running) == []
+        assert (len(await stored(running)), await came(running), heard) == (1, [1, 100], [])
+        await unit.committed()
+        assert heard == [1]
+
+
+async def test_sqlalchemy_rolls_back_events_and_rows(server_url: str, alchemist: Alchemist) -> None:
+    async with joinable(within()).open(server_url) as running:
+        with pytest.raises(ZeroDivisionError):
+            async with alchemist.begin():
+                await alchemist.invite(100)
+                async with running.join(alchemist.given) as unit:
+                    await unit.execute(tapes, "a", record(Added(1)))
+                raise ZeroDivisionError
+        assert (await stored(running), await came(running)) == ([], [])
+        async with alchemist.begin():
+            with pytest.raises(InvalidInput, match="is over"):
+                await unit.execute(tapes, "a", record(Added(2)))
+            async with running.join(alchemist.given) as again:
+                assert (await again.execute(tapes, "a", record(Added(3)))).version == 1
+        assert (await running.load(tapes, "a")).state.sum == 3
+        assert await came(running) == [3]
+
+
+@pytest.mark.parametrize("handlers", [0, 1])
+async def test_a_conflict_leaves_the_transaction_of_sqlalchemy_as_it_was(
+    server_url: str, alchemist: Alchemist, handlers: int
+) -> None:
+    async with joinable(*[within()] * handlers, needs_guests()).open(server_url) as running:
+        async with alchemist.begin():
+            await alchemist.invite(100)
+            with pytest.raises(ConcurrencyConflict):
+                async with running.join(alchemist.given) as unit:
+                    await unit.execute(tapes, "a", record(Added(1)))
+                    await unit.execute(tapes, "b", record(Added(2)))
+                    await running.execute(tapes, "b", record(Added(50)))
+            async with running.join(alchemist.given) as retry:
+                assert (await retry.execute(tapes, "b", record(Added(3)))).version == 2
+        assert [(each.id, each.version) for each in await stored(running)] == [("b", 1), ("b", 2)]
+        assert await came(running) == ([3, 50, 100] if handlers else [100])
+
+
+@pytest.mark.parametrize("handlers", [0, 1])
+async def test_a_savepoint_of_sqlalchemy_that_is_rolled_back_takes_its_events_along(
+    server_url: str, alchemist: Alchemist, handlers: int
+) -> None:
+    async with joinable(*[within()] * handlers, needs_guests()).open(server_url) as running:
+        async with alchemist.begin():
+            await alchemist.invite(100)
+            async with alchemist.savepoint(), running.join(alchemist.given) as kept:
+                await kept.execute(tapes, "a", record(Added(1)))
+            with pytest.raises(ZeroDivisionError):
+                async with alchemist.savepoint():
+                    await alchemist.invite(101)
+                    async with running.join(alchemist.given) as gone:
+                        assert (await gone.execute(tapes, "a", record(Added(2)))).version == 2
+                    raise ZeroDivisionError
+            with pytest.raises(ConcurrencyConflict):
+                async with alchemist.savepoint():
+                    await alchemist.invite(102)
+                    async with running.join(alchemist.given) as late:
+                        await late.execute(tapes, "b", record(Added(3)))
+                        await running.execute(tapes, "b", record(Added(50)))
+            async with running.join(alchemist.given) as last:
+                assert (await last.load(tapes, "a")).state.sum == 1
+                assert (await last.execute(tapes, "a", record(Added(4)))).version == 2
+        assert sorted((each.id, each.version) for each in await stored(running)) == [("a", 1), ("a", 2), ("b", 1)]
+        assert (await running.load(tapes, "a")).state.sum == 5
+        assert await came(running) == ([1, 4, 50, 100] if handlers else [100])
+        assert (await running.execute(tapes, "a", record(Added(5)))).version == 3
 
 
 # ----------------------------------------------------------------------------- found later

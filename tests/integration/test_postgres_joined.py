@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from eventfold.adapters.postgres import PostgresEventStore, open_postgres
 from eventfold.adapters.postgres.horizon import holders
+from eventfold.adapters.postgres.open_unit import OpenUnit
 from eventfold.adapters.postgres.units import PostgresUnits
 from eventfold.adapters.system import system_clock
 from eventfold.domain.query import Query
@@ -164,6 +165,36 @@ async def test_his_savepoints_are_safe_before_after_and_around_an_append(
     assert [(each.stream, each.version) for each in got] == [(ANN, 1), (BOB, 1), (BOB, 2)]
     assert got[1].position == quick.positions[-1] > got[0].position
     assert await place.guests() == [1]
+
+
+@pytest.mark.parametrize("kind", [each for each in EVERY_KIND if not each.startswith("asyncpg")])
+async def test_the_next_transaction_can_be_joined_before_anything_is_said_in_it(place: Place, kind: str) -> None:
+    """A driver that begins by itself begins with the first statement."""
+    async with EVERY_KIND[kind](place.url, COMMITTED) as caller:
+        for n in range(3):
+            unit = await place.units.join(caller.connection)
+            await unit.append(Append(ANN, [event()], n))
+            await caller.commit()
+        unit = await place.units.join(caller.connection)
+        await unit.append(Append(ANN, [event()], 3))
+        await caller.rollback()
+    assert await place.versions() == [1, 2, 3]
+
+
+async def test_what_fails_below_our_savepoint_is_undone_again_and_again(place: Place, caller: Caller) -> None:
+    """More often than a driver needs to remember a statement, and each time forget it."""
+    unit = await place.units.join(caller.connection)
+    assert isinstance(unit, OpenUnit)
+    for n in range(8):
+        with pytest.raises(ZeroDivisionError):
+            async with unit.whole():
+                await unit.append(Append(ANN, [event()], NEW))
+                raise ZeroDivisionError
+        async with unit.whole():
+            await unit.append(Append(BOB, [event()], n))
+    await caller.commit()
+    assert (await place.guests(), await place.versions()) == ([1], [])
+    assert await place.versions(BOB) == list(range(1, 9))
 
 
 # ------------------------------------------------------------------------- isolation

@@ -17,6 +17,7 @@ from eventfold import (
     View,
     upsert,
 )
+from eventfold.errors import HandlerFailed
 
 books = Aggregate("book", initial=Book(), decide=decide, evolve=evolve)
 
@@ -36,6 +37,11 @@ sell = {
 }
 forget = {table: delete(table).where(table.c.isbn == bindparam("isbn_")) for table in sell}
 
+
+class OnDisplay(Exception):
+    """A reason of ours to keep a book."""
+
+
 # One view of each kind. Each is told of the deletion in its own time.
 inside = TransactionalHandler("inside", tables=[inside_t])
 after = EventHandler("after", tables=[after_t])
@@ -50,6 +56,8 @@ def bought_inside(pending: Pending[Bought], view: View) -> None:
 @inside.on_deleted("book")
 def deleted_inside(book: Stream, view: View) -> None:
     """Within the deletion: when this raises, nothing is deleted."""
+    if book.id == "isbn-kept":
+        raise OnDisplay(book.id)
     view.write(forget[inside_t], {"isbn_": book.id})
 
 
@@ -81,7 +89,8 @@ app = Eventfold(deciders=[books], processors=[later], handlers=[inside, after])
 async def main(url: str) -> None:
     async with app.open(url) as running:
         await running.execute(books, "isbn-1", Buy(3))
-        await running.execute(books, "isbn-2", Buy(1))
+        bought = await running.execute(books, "isbn-2", Buy(1))
+        await running.wait_for(later, bought.position)
 
         mark = await running.administration.delete(books, "isbn-1", actor="ops", reason="entered by mistake")
         assert mark is not None
@@ -93,10 +102,26 @@ async def main(url: str) -> None:
         await running.wait_for(later, mark.position)
         assert await running.query(select(later_t)) == [("isbn-2", 1)]
 
+        # One who takes part in the deletion says no: nothing is deleted, and nobody is told that it was.
+        kept = await running.execute(books, "isbn-kept", Buy(4))
+        try:
+            await running.administration.delete(books, "isbn-kept", actor="ops", reason="unsold")
+        except HandlerFailed as failed:
+            assert isinstance(failed.cause, OnDisplay)
+        else:
+            raise AssertionError("it is on display")
+        assert (await running.load(books, "isbn-kept")).state == Book(left=6)
+        await running.wait_for(later, kept.position)
+        for table in sell:
+            assert await running.query(select(table).order_by(table.c.isbn)) == [("isbn-2", 1), ("isbn-kept", 4)]
+
         # Who did it, and why, stays.
         (entry,) = [entry async for entry in running.administration.audit()]
         assert (entry.action, entry.actor, entry.reason) == ("delete", "ops", "entered by mistake")
 
         # The same book may begin again.
-        await running.execute(books, "isbn-1", Buy(2))
-        assert (await running.load(books, "isbn-1")).state == Book(left=8)
+        again = await running.execute(books, "isbn-1", Buy(2))
+        assert again.state == (await running.load(books, "isbn-1")).state == Book(left=8)
+        await running.wait_for(later, again.position)
+        for table in sell:
+            assert await running.query(select(table.c.copies).where(table.c.isbn == "isbn-1")) == [(2,)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bookstore.domain import Book, Bought, Buy, Return, Returned, decide, evolve
+from bookstore.domain import Book, Bought, Buy, NotEnoughCopies, Return, Returned, decide, evolve
 from eventfold import Aggregate, Channel, Eventfold, Recorded
 
 books = Aggregate("book", initial=Book(), decide=decide, evolve=evolve)
@@ -29,6 +29,12 @@ async def main(url: str) -> None:
         # A bus works beside the commands: an event is in it soon after the command, in the order of its stream.
         taken = await take(channel, 2)
         assert [each.event for each in taken] == [Bought(3), Returned(1)]
+
+        # What was not stored is not published.
+        try:
+            await running.execute(books, "isbn-1", Buy(100))
+        except NotEnoughCopies:
+            pass
 
         # A bus can join a running application; it gets the next events.
         late = Ticker()

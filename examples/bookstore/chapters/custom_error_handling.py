@@ -89,7 +89,7 @@ async def main(url: str) -> None:
         assert outcome.state == Book(left=8)
         assert counted == ["isbn-1"]
 
-    told = {failure.name: failure for failure in failures}
+    told = {failure.processor: failure for failure in failures}
     assert {name: type(failure.error) for name, failure in told.items()} == {
         "receipts": PrinterJammed,
         "Broken": ConnectionError,

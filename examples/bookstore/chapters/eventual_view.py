@@ -1,5 +1,7 @@
 """Views that follow: an event handler's is there when the command returns, a projector's a moment later, for sure."""
 
+import asyncio
+
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, select
 
 from bookstore.domain import Book, Bought, Buy, Return, Returned, decide, evolve
@@ -55,3 +57,9 @@ async def main(url: str) -> None:
         assert await running.query(select(shop_t)) == [("isbn-1", 8)]
         await running.wait_for(web, outcome.position)
         assert await running.query(select(web_t)) == [("isbn-1", 8)]
+
+        # However many write at once, each event reaches each view once.
+        outcomes = await asyncio.gather(*(running.execute(books, "isbn-2", Buy(1)) for _ in range(6)))
+        assert await running.query(select(shop_t.c.left).where(shop_t.c.isbn == "isbn-2")) == [(4,)]
+        await running.wait_for(web, max(outcome.position for outcome in outcomes))
+        assert await running.query(select(web_t.c.left).where(web_t.c.isbn == "isbn-2")) == [(4,)]

@@ -5,7 +5,7 @@ from uuid import UUID
 from bookstore.domain import Book, Bought, Buy, decide, evolve
 from eventfold import Aggregate, Eventfold
 from eventfold.domain.message import NewEvent
-from eventfold.errors import DecodeError
+from eventfold.errors import ConcurrencyConflict, DecodeError
 from eventfold.ports.event_store import Append, Expect
 
 books = Aggregate("book", initial=Book(), decide=decide, evolve=evolve)
@@ -43,6 +43,9 @@ async def main(url: str) -> None:
         # Correct what one event says. It stays where it is.
         await administration.replace(NIGHT_OF_THE_FLOOD, Bought(4), actor="ops", reason="counted again")
         assert (await running.load(books, "isbn-1")).state == Book(left=4)
+        corrected = await administration.find(NIGHT_OF_THE_FLOOD)
+        assert corrected is not None
+        assert (corrected.event, corrected.version, corrected.position) == (Bought(4), 2, found.position)
 
         # Remove what one event says. Its place stays, so a book with such a hole cannot be loaded: a wrong number
         # would be worse than none.
@@ -60,7 +63,23 @@ async def main(url: str) -> None:
         loaded = await running.load(books, "isbn-1")
         assert (loaded.state, loaded.version) == (Book(), 0)
 
-        # "There is no such book" is what an append can expect now.
+        # Each of these acts is in the audit, with who did it and why.
+        acts = [(entry.action, entry.actor, entry.reason) async for entry in administration.audit()]
+        assert acts == [
+            ("replace", "ops", "counted again"),
+            ("erase", "ops", "request 4711"),
+            ("delete", "ops", "a hole in its story"),
+        ]
+
+        # "There is no such book" is what an append can expect now, once. Versions that were used are not used again.
         other = NewEvent(event_id=running.new_id().bytes, type="Bought", data=b'{"copies": 1}')
-        await running.sink.append(Append(books.stream("isbn-1"), [other], expect=Expect.NEW))
+        appended = await running.sink.append(Append(books.stream("isbn-1"), [other], expect=Expect.NEW))
+        assert appended.streams[0].version == 4  # two events and the tombstone were before it
+        another = NewEvent(event_id=running.new_id().bytes, type="Bought", data=b'{"copies": 1}')
+        try:
+            await running.sink.append(Append(books.stream("isbn-1"), [another], expect=Expect.NEW))
+        except ConcurrencyConflict as conflict:
+            assert conflict.actual == 4
+        else:
+            raise AssertionError("there is such a book")
         assert (await running.load(books, "isbn-1")).state == Book(left=9)

@@ -1,5 +1,7 @@
 """A view that never differs from the events: a row that cannot be written keeps the event from being stored."""
 
+import asyncio
+
 from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table, bindparam, select
 
 from bookstore.domain import Book, Bought, Buy, Return, decide, evolve
@@ -67,3 +69,9 @@ async def main(url: str) -> None:
         await running.execute(books, "isbn-1", Buy(5))
         await running.execute(books, "isbn-1", Return(1))
         assert await running.query(select(sold_t)) == [("isbn-1", 8)]
+
+        # Many at once: who has to decide again writes the row again, and what was written before is undone.
+        buyers = [running.execute(books, "isbn-2", Buy(1)) for _ in range(6)]
+        await asyncio.gather(*buyers)
+        assert await running.query(select(sold_t).where(sold_t.c.isbn == "isbn-2")) == [("isbn-2", 6)]
+        assert (await running.load(books, "isbn-2")).state == Book(left=4)

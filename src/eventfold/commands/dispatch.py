@@ -33,12 +33,12 @@ class HandlerFailure(msgspec.Struct, frozen=True):
 
     Args:
         event: the event; the stream, where it was about its deletion.
-        name: of the handler or the bus.
+        processor: the name of the handler or the bus.
         error: what it raised.
     """
 
     event: Recorded[Any] | Stream
-    name: str
+    processor: str
     error: BaseException
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
+from uuid import UUID
 
 from eventfold.commands.context import context, current_context
 from eventfold.commands.decision import Outcome
@@ -15,6 +16,7 @@ from eventfold.domain.message import Recorded, Stream
 from eventfold.errors import InvalidInput
 from eventfold.ports.read_model import ReadModel, RowTransaction
 from eventfold.processing.handlers import Handler, Handlers, Registering, Registers, checked_name
+from eventfold.processing.in_time import begun
 from eventfold.processing.view import LONGEST_HOLD, View
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Handling(View):
 
     # Defaults of the class, for most calls need none of them: one is made for each event.
     _deadline: float | None = None
+    _until: float | None = None
+    """The deadline as it is now: earlier while a transaction is open, none while one is being committed."""
     _timeout: asyncio.Timeout | None = None
     _open: AbstractAsyncContextManager[RowTransaction] | None = None
     _transaction: RowTransaction | None = None
@@ -52,15 +56,33 @@ class Handling(View):
 
     @overload
     async def execute(
-        self, aggregate: Aggregate[C, S, E], id: str, command: C, /, *, metadata: Mapping[str, Any] | None = None
+        self,
+        aggregate: Aggregate[C, S, E],
+        id: str,
+        command: C,
+        /,
+        *,
+        command_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Outcome[S, E, None]: ...
     @overload
     async def execute(
-        self, boundary: Boundary[C, S, E], command: C, /, *, metadata: Mapping[str, Any] | None = None
+        self,
+        boundary: Boundary[C, S, E],
+        command: C,
+        /,
+        *,
+        command_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Outcome[S, E, None]: ...
 
     async def execute(
-        self, decider: Any, /, *id_and_command: Any, metadata: Mapping[str, Any] | None = None
+        self,
+        decider: Any,
+        /,
+        *id_and_command: Any,
+        command_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Outcome[Any, Any, None]:
         """
         As `Running.execute`, in the conversation of the event, with the event as what led here; on its own stream too.
@@ -72,18 +94,20 @@ class Handling(View):
             raise InvalidInput("this handling belonged to an event that is over; execute within the handler")
         await self.commit()
         if self._recorded is None:
-            return await self._execute(decider, *id_and_command, metadata=metadata)
+            return await self._execute(decider, *id_and_command, command_id=command_id, metadata=metadata)
         conversation = self._recorded.correlation_id or current_context().correlation_id
         with context(conversation, str(self._recorded.event_id)):
-            return await self._execute(decider, *id_and_command, metadata=metadata)
+            return await self._execute(decider, *id_and_command, command_id=command_id, metadata=metadata)
 
     async def wait_for(self, pending: Awaitable[None]) -> None:
         """Wait for one of the handler's functions, as long as there is time."""
-        loop = asyncio.get_running_loop()
         if self._deadline is None:
-            self._deadline = loop.time() + self._longest
-        async with asyncio.timeout_at(self._deadline) as self._timeout:
-            await pending
+            self._deadline = self._until = asyncio.get_running_loop().time() + self._longest
+        left = begun(pending)
+        if left is None:
+            return
+        async with asyncio.timeout_at(self._until) as self._timeout:
+            await left
         self._timeout = None
 
     async def commit(self) -> None:
@@ -125,6 +149,7 @@ class Handling(View):
         await left.__aexit__(None, None, None)
 
     def _wait_until(self, deadline: float | None) -> None:
+        self._until = deadline
         if self._timeout is not None and not self._timeout.expired():
             self._timeout.reschedule(deadline)
 
