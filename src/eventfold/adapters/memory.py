@@ -23,6 +23,7 @@ from eventfold.errors import BoundaryConflict, ConcurrencyConflict, EventIdConfl
 from eventfold.ports.administration import Mark, refuse_half_a_story
 from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
 from eventfold.ports.clock import Clock
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import (
     Append,
     Appended,
@@ -40,8 +41,9 @@ from eventfold.ports.event_store import (
 )
 from eventfold.ports.failpoint import failpoint
 from eventfold.ports.subscription import PAGE, Batch, Bell, catch_up_then_live
+from eventfold.ports.unit import CommandTaken
 
-__all__ = ["MemoryCheckpointStore", "MemoryEventStore"]
+__all__ = ["MemoryCheckpointStore", "MemoryCommandLog", "MemoryEventStore"]
 
 _EVERYTHING: Final = Query.all()
 
@@ -57,6 +59,8 @@ class MemoryEventStore:
         self._removed: dict[int, bytes] = {}
         self.marks: dict[Stream, Mark] = {}
         """Of streams that an administrator has deleted or truncated."""
+        self.commands: dict[bytes, Accepted] = {}
+        """Those that were accepted, by their ids."""
         self._bell = Bell()
         self.turn: asyncio.Lock = asyncio.Lock()
         """Held by whoever stores something that takes longer than a turn of the loop."""
@@ -311,27 +315,58 @@ class MemoryEventStore:
 
 
 class MemoryCheckpointStore:
-    """Checkpoints in a dictionary."""
+    """Checkpoints in a dictionary. There is no parking lot beside them, so nothing can be set aside on the way."""
 
     def __init__(self) -> None:
-        self._checkpoints: dict[str, Checkpoint] = {}
+        self._checkpoints: dict[tuple[str, int], Checkpoint] = {}
 
-    async def checkpoint(self, processor: str) -> Checkpoint:
-        return self._checkpoints.get(processor, BEGINNING)
+    async def checkpoint(self, processor: str, partition: int = 0) -> Checkpoint:
+        return self._checkpoints.get((processor, partition), BEGINNING)
 
     async def advance(self, move: Move) -> None:
         if move.position <= move.previous:
             raise InvalidInput(f"{move.processor!r}: {move.position} does not lead forward from {move.previous}")
-        actual = self._checkpoints.get(move.processor, BEGINNING)
+        if move.aside:
+            raise InvalidInput(
+                f"{move.processor!r}: nothing can be set aside here; use the checkpoints beside the rows"
+            )
+        actual = await self.checkpoint(move.processor, move.partition)
         if (actual.position, actual.epoch) != (move.previous, move.epoch):
             raise Fenced(move.processor, move.previous, actual.position, move.epoch)
-        self._checkpoints[move.processor] = Checkpoint(move.position, move.event_id, move.epoch)
+        self._checkpoints[move.processor, move.partition] = Checkpoint(move.position, move.event_id, move.epoch)
 
     async def reset(self, processor: str) -> None:
-        self._checkpoints.pop(processor, None)
+        self._checkpoints = {whose: each for whose, each in self._checkpoints.items() if whose[0] != processor}
 
-    async def checkpoints(self) -> Mapping[str, Checkpoint]:
-        return dict(self._checkpoints)
+    async def checkpoints(self) -> Mapping[tuple[str, int], Checkpoint]:
+        return dict(sorted(self._checkpoints.items()))
+
+
+class MemoryCommandLog:
+    """What came of commands, beside the events of a store in memory."""
+
+    def __init__(self, store: MemoryEventStore) -> None:
+        self._store = store
+
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        self._store.known(b"")  # raises where the store is closed
+        return self._store.commands.get(command_id)
+
+    async def append(
+        self, append: Append, command_id: bytes, request_hash: bytes, *, condition: Condition | None = None
+    ) -> Appended:
+        checked((append,))
+        checked_condition(condition)
+        await asyncio.sleep(0)  # as with a real store
+        async with self._store.turn:
+            if command_id in self._store.commands:
+                raise CommandTaken
+            appended = self._store.store((append,), condition)
+            (place,) = appended.streams
+            self._store.commands[command_id] = Accepted.with_events(command_id, request_hash, place)
+            self._store.announce()
+        failpoint("append.after_commit_before_ack")
+        return appended
 
 
 def _version(event: StoredEvent) -> int:

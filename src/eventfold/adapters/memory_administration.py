@@ -28,6 +28,7 @@ from eventfold.ports.administration import (
     tombstone,
 )
 from eventfold.ports.clock import Clock
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import Append, Appended, Condition
 from eventfold.ports.read_model import Params, ReadModel, RowTransaction, Shape, Writes
 from eventfold.ports.unit import LONGEST_HOLD
@@ -136,6 +137,10 @@ class MemoryAdministration:
         for entry in self._audit[max(0, after) :]:
             yield entry
 
+    def note_edit(self, actor: str, reason: str, stream: Stream, event_id: bytes) -> None:
+        """Somebody has edited a parked event, in the tables beside this log."""
+        self._note("edit-parked", actor, reason, stream, event_id=event_id)
+
     # ------------------------------------------------------------------------ parts
 
     async def _begin(self, stream: Stream, actor: str, reason: str) -> Stream:
@@ -170,12 +175,19 @@ class _Beside:
     """The transaction of a deletion, for what belongs to it."""
 
     def __init__(self, store: MemoryEventStore, transaction: RowTransaction) -> None:
+        self._store = store
         self._transaction = transaction
         self.writes: list[tuple[Shape, Sequence[tuple[Any, ...]]]] = []
         self.load = store.load  # nothing of the stream has gone yet
 
     async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         raise InvalidInput("nothing is appended within a deletion but its tombstone; append afterwards")
+
+    async def accept(self, accepted: Accepted) -> None:
+        raise InvalidInput("no command is accepted within a deletion; execute it afterwards")
+
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        return self._store.commands.get(command_id)
 
     async def fetch(self, writes: Writes, select: SelectBase, params: Params | None) -> list[tuple[Any, ...]]:
         before, self.writes = [*self.writes, *writes], []

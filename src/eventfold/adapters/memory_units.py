@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from eventfold.adapters.memory import MemoryEventStore
-from eventfold.domain.message import StoredEvent, Stream
+from eventfold.domain.message import StoredEvent, Stream, to_micros
 from eventfold.ports.clock import Clock
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import Append, Appended, Condition, Fact, checked, checked_condition
 from eventfold.ports.failpoint import failpoint
 from eventfold.ports.holding import Lines, Steps, done_in_time, ended, hold
 from eventfold.ports.read_model import Params, ReadModel, RowTransaction, Writes
-from eventfold.ports.unit import LONGEST_HOLD, Held, T, Work
+from eventfold.ports.unit import LONGEST_HOLD, CommandTaken, Held, T, Work
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
@@ -42,6 +45,15 @@ class _Draft(MemoryEventStore):
                     self._by_event_id[event.event_id] = stored
         return super().store(appends, condition)
 
+    def accept(self, accepted: Accepted) -> None:
+        if accepted.command_id in self.commands or accepted.command_id in self._before.commands:
+            raise CommandTaken
+        at = accepted.recorded_at or to_micros(self._clock.now())
+        self.commands[accepted.command_id] = msgspec.structs.replace(accepted, recorded_at=at)
+
+    def accepted(self, command_id: bytes) -> Accepted | None:
+        return self.commands.get(command_id) or self._before.commands.get(command_id)
+
     def last_position(self) -> int:
         return self._before.last_position() + len(self._log)
 
@@ -64,6 +76,7 @@ class _Draft(MemoryEventStore):
         """All at once, and in the places that were promised."""
         for event in self.new:
             self._before.add(event)
+        self._before.commands |= self.commands
         self._before.announce()
 
 
@@ -90,6 +103,16 @@ class _OpenUnit:
         async with self.steps.one():
             draft, _ = await self._opened()
             return draft.store(appends, condition)
+
+    async def accept(self, accepted: Accepted) -> None:
+        async with self.steps.one():
+            draft, _ = await self._opened()
+            draft.accept(accepted)
+
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        async with self.steps.one():
+            draft, _ = await self._opened()
+            return draft.accepted(command_id)
 
     async def fetch(self, writes: Writes, select: SelectBase, params: Params | None) -> list[tuple[Any, ...]]:
         async with self.steps.one():

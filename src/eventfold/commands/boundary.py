@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from math import inf
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 
 from eventfold.commands.context import refuse_beside_transaction, refuse_inside_projection
 from eventfold.commands.decision import Outcome, Rejected, decided, envelope
+from eventfold.commands.idempotent import Request
 from eventfold.commands.queues import ConflictQueues
 from eventfold.commands.recording import Recorder
 from eventfold.domain.boundary import Boundary
@@ -16,6 +20,7 @@ from eventfold.domain.decider import fold
 from eventfold.domain.message import NO_STREAM, Stream
 from eventfold.domain.query import Alternative, Query
 from eventfold.errors import BoundaryConflict, InvalidInput
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import ANY, Condition, EventSource
 from eventfold.ports.telemetry import Telemetry
 from eventfold.schema.registry import Events
@@ -71,6 +76,7 @@ class BoundaryManager:
         self._source = source
         self._serializer = serializer
         self._recorder = recorder
+        self._once = recorder.once
         self._catalogue = catalogue
         self._telemetry = telemetry
         self._new_id = new_id
@@ -78,13 +84,19 @@ class BoundaryManager:
         self._queues: ConflictQueues[Alternative] = ConflictQueues(order=_place)
 
     async def execute(
-        self, boundary: Boundary[C, S, E], command: C, *, metadata: Mapping[str, Any] | None = None
+        self,
+        boundary: Boundary[C, S, E],
+        command: C,
+        *,
+        command_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Outcome[S, E, None]:
         """
         Decide and record.
 
         Raises:
             whatever `decide` raises, untouched; nothing is recorded then.
+            CommandIdConflict, OutcomeGone: of a command that carries an id.
             BoundaryConflict: others were quicker every time.
             InvalidInput: the boundary's `query` gives what no decision may depend on.
             InvalidStreamName, Unencodable, TooLarge, UnknownEvent, DecodeError, StoreError, AppendOutcomeUnknown.
@@ -92,22 +104,33 @@ class BoundaryManager:
         refuse_inside_projection()
         refuse_beside_transaction(self._recorder)
         asked = self.asked(boundary, command, metadata)
+        request = None if command_id is None else Request.of(command_id, boundary.name, None, command)
+        repeated = False
         with self._telemetry.span("command", boundary=boundary.name, command=type(command).__name__):
             try:
-                outcome = await self._optimistically(boundary, asked)
+                if request is None:
+                    outcome = await self._optimistically(boundary, asked, None)
+                else:
+                    outcome, repeated = await self._once.outcome(
+                        request,
+                        partial(self._optimistically, boundary, asked, request),
+                        partial(self.again, boundary, asked, request),
+                    )
             except Rejected as said:
                 rejection = said.rejection
             else:
-                if self._recorder.dispatch.needed:
+                if self._recorder.dispatch.needed and not repeated:
                     await self._recorder.dispatch.tell(outcome.events)
                 return outcome
         raise rejection  # outside the span: the domain said no, and nothing has failed
 
-    async def _optimistically(self, boundary: Boundary[Any, S, E], asked: Asked) -> Outcome[S, E, None]:
+    async def _optimistically(
+        self, boundary: Boundary[Any, S, E], asked: Asked, request: Request | None
+    ) -> Outcome[S, E, None]:
         attempts = self._attempts
         if self._queues.free(asked.query.alternatives):
             try:
-                return await self._attempt(boundary, asked)
+                return await self._attempt(boundary, asked, request)
             except BoundaryConflict:
                 attempts -= 1
                 if attempts == 0:
@@ -116,7 +139,7 @@ class BoundaryManager:
             while True:
                 attempts -= 1
                 try:
-                    return await self._attempt(boundary, asked)
+                    return await self._attempt(boundary, asked, request)
                 except BoundaryConflict:
                     if attempts == 0:
                         raise
@@ -129,23 +152,46 @@ class BoundaryManager:
 
     async def decide(self, boundary: Boundary[Any, S, E], asked: Asked) -> Decision[S, E]:
         """Read and decide. Raises Rejected, and what reading raises."""
+        state, position, condition = await self._read(boundary, asked.query)
+        return Decision(state, decided(boundary, asked.command, state), position, condition)
+
+    async def _read(
+        self, boundary: Boundary[Any, S, Any], query: Query, before: float = inf
+    ) -> tuple[S, int, Condition]:
+        """The state, from events below a position, that of the last of them, and the condition that these are all."""
         names = {self._catalogue.name_of(cls) for cls in boundary.events}
-        read = await self._source.read_boundary(asked.query)
+        read = await self._source.read_boundary(query)
         state, position = boundary.initial, 0
         async for stored in read.events:
+            if stored.position >= before:
+                continue
             position = stored.position
             if stored.type in names:
                 state = boundary.evolve(state, self._serializer.decode(stored).event)
-        return Decision(state, decided(boundary, asked.command, state), position, read.condition)
+        return state, position, read.condition
 
-    async def _attempt(self, boundary: Boundary[Any, S, E], asked: Asked) -> Outcome[S, E, None]:
+    async def again(
+        self, boundary: Boundary[Any, S, E], asked: Asked, request: Request, accepted: Accepted
+    ) -> Outcome[S, E, None]:
+        """What an accepted command led to: its events, on top of what was there before them. Raises OutcomeGone."""
+        events = await self._once.events(request, accepted)
+        before = events[0].position if events else accepted.position + 1
+        state, _, _ = await self._read(boundary, asked.query, before)
+        after = fold(boundary, boundary.known(each.event for each in events), state)
+        return Outcome(after, events, accepted.last_version, accepted.position, None)
+
+    async def _attempt(
+        self, boundary: Boundary[Any, S, E], asked: Asked, request: Request | None
+    ) -> Outcome[S, E, None]:
         decision = await self.decide(boundary, asked)
         events = decision.events
         if not events:
+            if request is not None:
+                await self._recorder.accept(request.without_events(None, NO_STREAM, decision.position))
             return Outcome(decision.state, (), NO_STREAM, decision.position, None)
         after = decision.after(boundary)
         new = self._recorder.encode(events, asked.envelope)
-        appended = await self._recorder.append(asked.stream, events, new, ANY, decision.condition)
+        appended = await self._recorder.append(asked.stream, events, new, ANY, decision.condition, request)
         (place,) = appended.streams
         recorded = self._recorder.recorded(asked.stream, events, new, place)
         return Outcome(after, recorded, place.version, appended.position, None)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, overload
+from uuid import UUID
 
 import msgspec
 
-from eventfold.commands.boundary import BoundaryManager
+from eventfold.commands.boundary import Asked, BoundaryManager
 from eventfold.commands.context import refuse_inside_projection
 from eventfold.commands.decision import Rejected, decided, envelope
+from eventfold.commands.idempotent import Request
 from eventfold.commands.loading import Loaded, load
 from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
 from eventfold.domain.decider import fold
 from eventfold.domain.message import NO_STREAM, NewEvent, Recorded, Stream
-from eventfold.errors import InvalidInput
-from eventfold.ports.event_store import ANY, Append, Condition, Expect
+from eventfold.errors import HandlerFailed, InvalidInput, OutcomeGone, RetryTransaction, StreamTruncated
+from eventfold.ports.command_log import Accepted
+from eventfold.ports.event_store import ANY, Append, AppendedStream, Condition, Expect
 from eventfold.ports.read_model import Bound, Params
-from eventfold.ports.unit import Unit
+from eventfold.ports.unit import CommandTaken, Unit
 from eventfold.schema.serializer import Serializer
 
 if TYPE_CHECKING:
@@ -67,6 +70,28 @@ class _Waiting(msgspec.Struct):
     new: list[NewEvent]
 
 
+class _Entry(msgspec.Struct):
+    """A command that carries an id, to be accepted with the transaction."""
+
+    request: Request
+    staged: Staged[Any, Any]
+    stream: Stream | None
+    start: int
+    """Events that wait for its stream before its own."""
+    version: int
+    """Of the stream without any that wait."""
+    position: int
+    """Of the last event that is stored."""
+
+    def accepted(self, places: Mapping[Stream | None, AppendedStream]) -> Accepted:
+        place = places.get(self.stream)
+        if place is None:
+            return self.request.without_events(self.stream, self.version, self.position)
+        stored, end = place.version - len(place.positions), self.start + len(self.staged.events)
+        position = place.positions[end - 1] if end else self.position
+        return self.request.at(self.stream, stored + self.start + 1, stored + end, position)
+
+
 class Joined:
     """
     Executes commands within a transaction: their events are stored with everything else in it, or not at all.
@@ -87,12 +112,14 @@ class Joined:
     ) -> None:
         self._unit = unit
         self._recorder = recorder
+        self._commands = recorder.once.within(unit)
         self._boundaries = boundaries
         self._serializer = serializer
         self._bind = bind
         self._mine = mine
         self._loaded: dict[Stream, Loaded[Any]] = {}
         self._waiting: dict[Stream, _Waiting] = {}
+        self._entries: dict[UUID, _Entry] = {}
         self._condition: Condition | None = None
         self._recorded: list[tuple[Recorded[Any], ...]] = []
         self._over = False
@@ -100,11 +127,24 @@ class Joined:
 
     @overload
     async def execute(
-        self, aggregate: Aggregate[C, S, E], id: str, command: C, /, *, metadata: Mapping[str, Any] | None = None
+        self,
+        aggregate: Aggregate[C, S, E],
+        id: str,
+        command: C,
+        /,
+        *,
+        command_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Staged[S, E]: ...
     @overload
     async def execute(
-        self, boundary: Boundary[C, S, E], command: C, /, *, metadata: Mapping[str, Any] | None = None
+        self,
+        boundary: Boundary[C, S, E],
+        command: C,
+        /,
+        *,
+        command_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Staged[S, E]: ...
 
     async def execute(
@@ -112,15 +152,18 @@ class Joined:
         decider: Aggregate[Any, S, E] | Boundary[Any, S, E],
         /,
         *id_and_command: Any,
+        command_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Staged[S, E]:
         """
         Let the decider decide on the command; what it decided is stored with the transaction.
 
-        One command of a boundary fits into a transaction: a second would not see the events of the first.
+        One command of a boundary fits into a transaction: a second would not see the events of the first. A command
+        that was accepted before under its `command_id` adds nothing to the transaction; what came of it is told again.
 
         Raises:
             whatever `decide` raises, untouched; the transaction goes on without this command.
+            CommandIdConflict, OutcomeGone: as `running.execute`.
             InvalidInput: the block is over, it is the second command of a boundary, and as `running.execute` does.
             what `running.load` raises.
         """
@@ -129,9 +172,11 @@ class Joined:
         try:
             match self._mine(decider), id_and_command:
                 case Boundary() as boundary, (command,):
-                    return await self._execute_boundary(boundary, command, metadata)
+                    request = None if command_id is None else Request.of(command_id, boundary.name, None, command)
+                    return await self._execute_boundary(boundary, command, metadata, request)
                 case Aggregate() as aggregate, (id, command):
-                    return await self._execute_aggregate(aggregate, id, command, metadata)
+                    request = None if command_id is None else Request.of(command_id, aggregate.name, id, command)
+                    return await self._execute_aggregate(aggregate, aggregate.stream(id), command, metadata, request)
                 case _:
                     raise InvalidInput(
                         f"{decider!r}: write execute(aggregate, id, command) or execute(boundary, command)"
@@ -141,9 +186,59 @@ class Joined:
         raise rejection
 
     async def _execute_aggregate(
-        self, aggregate: Aggregate[Any, S, E], id: str, command: Any, metadata: Mapping[str, Any] | None
+        self,
+        aggregate: Aggregate[Any, S, E],
+        stream: Stream,
+        command: Any,
+        metadata: Mapping[str, Any] | None,
+        request: Request | None,
     ) -> Staged[S, E]:
-        stream = aggregate.stream(id)
+        if request is None:
+            return await self._decide(aggregate, stream, command, metadata)
+
+        async def attempt() -> Staged[S, E]:
+            stored = await self._load(aggregate, stream)
+            start = len(self._waiting[stream].events) if stream in self._waiting else 0
+            staged = await self._decide(aggregate, stream, command, metadata)
+            self._entries[request.id] = _Entry(request, staged, stream, start, stored.version - start, stored.position)
+            return staged
+
+        async def again(accepted: Accepted) -> Staged[S, E]:
+            return await self._told_again(aggregate, stream, request, accepted)
+
+        return await self._once(request, attempt, again)
+
+    async def _told_again(
+        self, aggregate: Aggregate[Any, S, E], stream: Stream, request: Request, accepted: Accepted
+    ) -> Staged[S, E]:
+        """What an accepted command led to, read within the transaction, so that it takes no second connection."""
+        first, last = accepted.first_version, accepted.last_version
+        try:
+            loaded = await load(self._unit, self._serializer, aggregate, stream, upto=last)
+            pages = [page async for page in self._unit.load(stream, after=first - 1, upto=last)]
+        except StreamTruncated as error:
+            raise OutcomeGone(request.id, stream) from error
+        if loaded.version != last:
+            raise OutcomeGone(request.id, stream)
+        events = self._serializer.events(stream, [fact for page in pages for fact in page])
+        return Staged(loaded.state, tuple(events), last)
+
+    async def _once(
+        self,
+        request: Request,
+        attempt: Callable[[], Awaitable[Staged[S, E]]],
+        again: Callable[[Accepted], Awaitable[Staged[S, E]]],
+    ) -> Staged[S, E]:
+        entry = self._entries.get(request.id)
+        if entry is not None:
+            request.refuse_other(entry.request.digest, "another command of this transaction")
+            return entry.staged
+        staged, _ = await self._commands.outcome(request, attempt, again)
+        return staged
+
+    async def _decide(
+        self, aggregate: Aggregate[Any, S, E], stream: Stream, command: Any, metadata: Mapping[str, Any] | None
+    ) -> Staged[S, E]:
         before: Loaded[S] = await self._load(aggregate, stream)
         events = decided(aggregate, command, before.state)
         if not events:
@@ -157,14 +252,35 @@ class Joined:
         return Staged(after, events, before.version + len(events))
 
     async def _execute_boundary(
-        self, boundary: Boundary[Any, S, E], command: Any, metadata: Mapping[str, Any] | None
+        self,
+        boundary: Boundary[Any, S, E],
+        command: Any,
+        metadata: Mapping[str, Any] | None,
+        request: Request | None,
     ) -> Staged[S, E]:
+        asked = self._boundaries.asked(boundary, command, metadata)
+        if request is None:
+            return (await self._decide_boundary(boundary, asked))[0]
+
+        async def attempt() -> Staged[S, E]:
+            staged, position = await self._decide_boundary(boundary, asked)
+            stream = asked.stream if staged.events else None
+            self._entries[request.id] = _Entry(request, staged, stream, 0, NO_STREAM, position)
+            return staged
+
+        async def again(accepted: Accepted) -> Staged[S, E]:
+            outcome = await self._boundaries.again(boundary, asked, request, accepted)
+            return Staged(outcome.state, tuple(each.event for each in outcome.events), NO_STREAM)
+
+        return await self._once(request, attempt, again)
+
+    async def _decide_boundary(self, boundary: Boundary[Any, S, E], asked: Asked) -> tuple[Staged[S, E], int]:
+        """And the position of the last event that it depends on."""
         if self._condition is not None:
             raise InvalidInput(
                 f"{boundary!r}: a transaction takes one command of a boundary: a second would not see the events of "
                 "the first; give it a transaction of its own"
             )
-        asked = self._boundaries.asked(boundary, command, metadata)
         if any(asked.query.matches(each.stream.category, new.type, new.tags) for each, new in self._staged()):
             raise InvalidInput(
                 f"{boundary!r} depends on events that commands before it have decided, and would not see them before "
@@ -172,14 +288,14 @@ class Joined:
             )
         decision = await self._boundaries.decide(boundary, asked)
         if not decision.events:
-            return Staged(decision.state, (), NO_STREAM)
+            return Staged(decision.state, (), NO_STREAM), decision.position
         after = decision.after(boundary)
         new = self._recorder.encode(decision.events, asked.envelope)
         if asked.stream in self._waiting:
             raise InvalidInput(f"{boundary!r}: another command of this transaction writes to {asked.stream} already")
         self._condition = decision.condition
         self._waiting[asked.stream] = _Waiting(asked.stream, ANY, [*decision.events], [*new])
-        return Staged(after, decision.events, NO_STREAM)
+        return Staged(after, decision.events, NO_STREAM), decision.position
 
     def _staged(self) -> Iterator[tuple[_Waiting, NewEvent]]:
         return ((each, new) for each in self._waiting.values() for new in each.new)
@@ -219,21 +335,41 @@ class Joined:
 
         Raises:
             HandlerFailed, ConcurrencyConflict, BoundaryConflict, RetryTransaction, UnsupportedIsolation: nothing of it
-                has been appended.
+                has been appended; but what was, where it takes several steps, is left to be undone.
         """
         self._over = True
-        if not self._waiting:
-            return
+        places: Mapping[Stream | None, AppendedStream] = await self._append() if self._waiting else {}
+        for _, entry in sorted(self._entries.items()):  # in everybody's order, so that no two wait for each other
+            try:
+                await self._unit.accept(entry.accepted(places))
+            except CommandTaken as error:
+                raise RetryTransaction(
+                    f"the command {entry.request.id} was accepted meanwhile, in another transaction; roll this one "
+                    "back and do all of it once more"
+                ) from error
+
+    async def _append(self) -> Mapping[Stream | None, AppendedStream]:
         waiting = list(self._waiting.values())
         appends = [(Append(each.stream, each.new, each.expect), each.events) for each in waiting]
         appended = await self._recorder.append_within(self._unit, appends, self._condition)
         for each, place in zip(waiting, appended.streams, strict=True):
             self._recorded.append(self._recorder.placed(each.stream, each.events, each.new, place))
+        return {each.stream: each for each in appended.streams}
+
+    async def judge(self, failed: HandlerFailed, unit: Unit) -> NoReturn:
+        """
+        Raises what the append is refused for without its handlers, else what they failed with. To be undone.
+
+        They are called before it, with versions that somebody else may have taken.
+        """
+        appends = [Append(each.stream, each.new, each.expect) for each in self._waiting.values()]
+        await unit.append(*appends, condition=self._condition)
+        raise failed
 
     @property
-    def heard_inside(self) -> bool:
-        """Whether transactional handlers write rows when it is finished."""
-        return any(self._recorder.heard_inside(each.events) for each in self._waiting.values())
+    def takes_several_steps(self) -> bool:
+        """Whether finishing it is more than an append: rows of transactional handlers, commands that carry an id."""
+        return bool(self._entries) or any(self._recorder.heard_inside(each.events) for each in self._waiting.values())
 
     def end(self) -> None:
         self._over = True

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from eventfold.commands.context import refuse_beside_transaction, refuse_inside_projection
 from eventfold.commands.decision import Outcome, Rejected, decided, envelope
+from eventfold.commands.idempotent import Request
 from eventfold.commands.loading import Loaded, load
 from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
@@ -45,6 +48,7 @@ class Locked(Generic[C, S, E]):
         telemetry: Telemetry,
         attempts: int,
     ) -> None:
+        self._once = recorder.once
         self._aggregate = aggregate
         self._stream = stream
         self._held = held
@@ -64,11 +68,14 @@ class Locked(Generic[C, S, E]):
         """The version of its stream; 0: there is none yet."""
         return self._loaded.version
 
-    async def execute(self, command: C, *, metadata: Mapping[str, Any] | None = None) -> Outcome[S, E, None]:
+    async def execute(
+        self, command: C, *, command_id: UUID | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Outcome[S, E, None]:
         """
         Decide and record. What is recorded releases the lock; then the handlers are called.
 
-        A rejection and a decision without events leave the lock held, so another command may follow.
+        A rejection, a decision without events and a command that was accepted before leave the lock held, so another
+        command may follow.
 
         Raises:
             whatever `decide` raises, untouched; nothing is recorded then.
@@ -80,37 +87,48 @@ class Locked(Generic[C, S, E]):
         refuse_beside_transaction(self._recorder)
         self._refuse_if_released()
         carried = envelope(metadata)
+        request = None if command_id is None else Request.of(command_id, self._aggregate.name, self._stream.id, command)
+        repeated = False
         with self._telemetry.span("command", aggregate=self._aggregate.name, command=type(command).__name__):
             try:
-                outcome = await self._recorded(command, carried)
+                if request is None:
+                    outcome = await self._recorded(command, carried, None)
+                else:
+                    outcome, repeated = await self._once.outcome(
+                        request,
+                        partial(self._recorded, command, carried, request),
+                        partial(self._once.of_aggregate, self._aggregate, self._stream, request),
+                    )
             except Rejected as said:
                 rejection = said.rejection
             else:
-                if self._recorder.dispatch.needed:
+                if self._recorder.dispatch.needed and not repeated:
                     await self._recorder.dispatch.tell(outcome.events)
                 return outcome
         raise rejection  # outside the span: the domain said no, and nothing has failed
 
-    async def _recorded(self, command: C, carried: Envelope) -> Outcome[S, E, None]:
+    async def _recorded(self, command: C, carried: Envelope, request: Request | None) -> Outcome[S, E, None]:
         attempts = self._attempts
         while True:
             attempts -= 1
             try:
-                return await self._attempt(command, carried)
+                return await self._attempt(command, carried, request)
             except ConcurrencyConflict:
                 if attempts == 0:
                     raise
             self._loaded = await load(self._held, self._serializer, self._aggregate, self._stream)
 
-    async def _attempt(self, command: C, carried: Envelope) -> Outcome[S, E, None]:
+    async def _attempt(self, command: C, carried: Envelope, request: Request | None) -> Outcome[S, E, None]:
         before = self._loaded
         events = decided(self._aggregate, command, before.state)
         if not events:
+            if request is not None:
+                await self._recorder.accept(request.without_events(self._stream, before.version, before.position))
             return Outcome(before.state, (), before.version, before.position, None)
         after = fold(self._aggregate, events, before.state)  # first: what cannot be folded must not be stored
         new = self._recorder.encode(events, carried)
         append = Append(self._stream, new, before.version)
-        appended = await self._recorder.append_through(self._held.transact, append, events)
+        appended = await self._recorder.append_through(self._held.transact, append, events, None, request)
         self._released = True
         (place,) = appended.streams
         self._loaded = Loaded(after, place.version, appended.position)

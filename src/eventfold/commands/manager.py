@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from eventfold.commands.context import refuse_beside_transaction, refuse_inside_projection
 from eventfold.commands.decision import OnRecorded, Outcome, Rejected, decided, envelope
+from eventfold.commands.idempotent import Request
 from eventfold.commands.loading import Loaded, load
 from eventfold.commands.queues import ConflictQueues
 from eventfold.commands.recording import Recorder
@@ -54,6 +57,7 @@ class CommandManager:
         self._source = source
         self._serializer = serializer
         self._recorder = recorder
+        self._once = recorder.once
         self._telemetry = telemetry
         self._attempts = attempts
         self._warm: OrderedDict[Stream, Loaded[Any]] = OrderedDict()
@@ -61,13 +65,20 @@ class CommandManager:
         self._queues: ConflictQueues[Stream] = ConflictQueues(order=tuple)
 
     async def execute(
-        self, aggregate: Aggregate[C, S, E], id: str, command: C, *, metadata: Mapping[str, Any] | None = None
+        self,
+        aggregate: Aggregate[C, S, E],
+        id: str,
+        command: C,
+        *,
+        command_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Outcome[S, E, None]:
         """
         Decide and record.
 
         Raises:
             whatever `decide` raises, untouched; nothing is recorded then.
+            CommandIdConflict, OutcomeGone: of a command that carries an id.
             ConcurrencyConflict: others were quicker every time.
             InvalidStreamName, Unencodable, TooLarge, UnknownEvent, DecodeError, StoreError, AppendOutcomeUnknown.
         """
@@ -75,24 +86,33 @@ class CommandManager:
         refuse_beside_transaction(self._recorder)
         stream = aggregate.stream(id)
         carried = envelope(metadata)
+        request = None if command_id is None else Request.of(command_id, aggregate.name, id, command)
+        repeated = False
         with self._telemetry.span("command", aggregate=aggregate.name, command=type(command).__name__):
             try:
-                outcome = await self._optimistically(aggregate, stream, command, carried)
+                if request is None:
+                    outcome = await self._optimistically(aggregate, stream, command, carried, None)
+                else:
+                    outcome, repeated = await self._once.outcome(
+                        request,
+                        partial(self._optimistically, aggregate, stream, command, carried, request),
+                        partial(self._once.of_aggregate, aggregate, stream, request),
+                    )
             except Rejected as said:
                 rejection = said.rejection
             else:
-                if self._recorder.dispatch.needed:
+                if self._recorder.dispatch.needed and not repeated:
                     await self._recorder.dispatch.tell(outcome.events)
                 return outcome
         raise rejection  # outside the span: the domain said no, and nothing has failed
 
     async def _optimistically(
-        self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope
+        self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope, request: Request | None
     ) -> Outcome[S, E, None]:
         attempts = self._attempts
         if self._queues.free([stream]):
             try:
-                return await self._attempt(aggregate, stream, command, envelope)
+                return await self._attempt(aggregate, stream, command, envelope, request)
             except ConcurrencyConflict:
                 attempts -= 1
                 if attempts == 0:
@@ -101,21 +121,23 @@ class CommandManager:
             while True:
                 attempts -= 1
                 try:
-                    return await self._attempt(aggregate, stream, command, envelope)
+                    return await self._attempt(aggregate, stream, command, envelope, request)
                 except ConcurrencyConflict:
                     if attempts == 0:
                         raise
 
     async def _attempt(
-        self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope
+        self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope, request: Request | None
     ) -> Outcome[S, E, None]:
         before, events = await self._decide(aggregate, stream, command)
         if not events:
+            if request is not None:
+                await self._recorder.accept(request.without_events(stream, before.version, before.position))
             return Outcome(before.state, (), before.version, before.position, None)
         after = fold(aggregate, events, before.state)  # first: an event that cannot be folded must not be stored
         new = self._recorder.encode(events, envelope)
         try:
-            appended = await self._recorder.append(stream, events, new, before.version)
+            appended = await self._recorder.append(stream, events, new, before.version, None, request)
         except BaseException:
             self._warm.pop(stream, None)
             raise

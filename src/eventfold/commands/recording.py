@@ -8,8 +8,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from eventfold.commands.decision import OnRecorded, tell
 from eventfold.commands.dispatch import Dispatch
+from eventfold.commands.idempotent import Once, Request
 from eventfold.domain.message import NewEvent, Pending, Recorded, Stream
-from eventfold.errors import ProcessingError
+from eventfold.errors import HandlerFailed, ProcessingError, StoreUnavailable
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition, EventSink, Expect
 from eventfold.ports.unit import Unit, Units, Work
 from eventfold.schema.serializer import Envelope, Serializer
@@ -61,6 +63,7 @@ class Recorder:
         inside: Inside,
         dispatch: Dispatch,
         on_recorded: OnRecorded | None,
+        once: Once,
     ) -> None:
         self._store = store
         self._units = units
@@ -69,6 +72,8 @@ class Recorder:
         self.dispatch = dispatch
         """Tells the others, once nothing is held any more: `if dispatch.needed: await dispatch.tell(recorded)`."""
         self._on_recorded = on_recorded
+        self.once = once
+        """For commands that carry an id."""
         self.encode: Callable[[Sequence[object], Envelope], list[NewEvent]] = serializer.encode
 
     def append(
@@ -78,31 +83,53 @@ class Recorder:
         new: Sequence[NewEvent],
         expect: int | Expect,
         condition: Condition | None = None,
+        request: Request | None = None,
     ) -> Awaitable[Appended]:
         """
-        Store the events, with the rows of their transactional handlers.
+        Store the events, with the rows of their transactional handlers and the command that was requested.
 
         Raises, when it is awaited:
             HandlerFailed: one of those handlers failed; nothing is stored.
+            CommandTaken: the command has been accepted meanwhile; nothing is stored.
             what `EventSink.append` raises.
         """
         append = Append(stream, new, expect)
         if self._inside.needed and self._inside.hear(events):
-            return self.append_through(self._units.transact, append, events, condition)
+            return self.append_through(self._units.transact, append, events, condition, request)
+        if request is not None:
+            return self.once.log.append(append, request.id.bytes, request.digest, condition=condition)
         return self._store.append(append, condition=condition)
 
     async def append_through(
-        self, transact: Transacts, append: Append, events: Sequence[object], condition: Condition | None = None
+        self,
+        transact: Transacts,
+        append: Append,
+        events: Sequence[object],
+        condition: Condition | None = None,
+        request: Request | None = None,
     ) -> Appended:
         """The same in a transaction of this kind: one of the store, or that of a lock."""
+        work = partial(self._work, append, events, condition, request)
         try:
             try:
-                return await transact(partial(self._work, append, events, condition, one_by_one=False))
-            except Unclear:  # and nothing is kept: again, so that the culprit is named
-                return await transact(partial(self._work, append, events, condition, one_by_one=True))
+                return await _with_a_culprit(transact, work)
+            except HandlerFailed as failed:
+                return await transact(partial(self._judge, append, condition, request, failed))
         except TimeoutError as error:
-            why = f"the append to {append.stream} and its transactional handlers took too long; nothing is stored"
-            raise ProcessingError(None, "transactional handlers", error, why) from error
+            raise _too_long(append, error) from error
+
+    async def accept(self, accepted: Accepted) -> None:
+        """Enter a command on which nothing is to be done. Raises CommandTaken, and what a commit raises."""
+
+        async def work(unit: Unit) -> None:
+            await unit.accept(accepted)
+
+        try:
+            await self._units.transact(work)
+        except TimeoutError as error:
+            raise StoreUnavailable(
+                "the command was kept waiting within its transaction; nothing is stored, send it again with the same id"
+            ) from error
 
     def heard_inside(self, events: Sequence[object]) -> bool:
         """Whether a transactional handler concerns one of them."""
@@ -117,12 +144,63 @@ class Recorder:
                 await self._inside.handle(_pending(append, events), unit, one_by_one=True)
         return await unit.append(*(append for append, _ in appends), condition=condition)
 
+    async def append_once(self, append: Append, event: object) -> Appended:
+        """
+        Store one event, whose id says that it is stored once; `deduplicated` where it was.
+
+        Its transactional handlers are called after it has been appended, in the same transaction: only then is it
+        certain that it is new, and that their rows are not written twice.
+        """
+        if not self.heard_inside([event]):
+            return await self._store.append(append)
+        try:
+            return await self._units.transact(partial(self._work_once, append, event))
+        except TimeoutError as error:
+            raise _too_long(append, error) from error
+
+    async def _work_once(self, append: Append, event: object, unit: Unit) -> Appended:
+        appended = await unit.append(append)
+        if not appended.streams[0].deduplicated:
+            await self._inside.handle(_pending(append, [event]), unit, one_by_one=True)
+        return appended
+
     async def _work(
-        self, append: Append, events: Sequence[object], condition: Condition | None, unit: Unit, *, one_by_one: bool
+        self,
+        append: Append,
+        events: Sequence[object],
+        condition: Condition | None,
+        request: Request | None,
+        unit: Unit,
+        *,
+        one_by_one: bool,
     ) -> Appended:
         if self._inside.hear(events):
             await self._inside.handle(_pending(append, events), unit, one_by_one=one_by_one)
-        return await unit.append(append, condition=condition)
+        return await self._stored(append, condition, request, unit)
+
+    async def _judge(
+        self,
+        append: Append,
+        condition: Condition | None,
+        request: Request | None,
+        failed: HandlerFailed,
+        unit: Unit,
+    ) -> Appended:
+        """
+        Raises what the append is refused for without its handlers, else what they failed with.
+
+        They are called before it, with a version that somebody else may have taken: no wonder that their row was there.
+        """
+        await self._stored(append, condition, request, unit)
+        raise failed
+
+    async def _stored(
+        self, append: Append, condition: Condition | None, request: Request | None, unit: Unit
+    ) -> Appended:
+        appended = await unit.append(append, condition=condition)
+        if request is not None:
+            await unit.accept(request.with_events(appended))
+        return appended
 
     def recorded(
         self, stream: Stream, events: Sequence[E], new: Sequence[NewEvent], place: AppendedStream
@@ -144,6 +222,18 @@ class Recorder:
             tell(self._on_recorded, recorded)
         if self.dispatch.needed:
             self.dispatch.take_turn(recorded)
+
+
+def _too_long(append: Append, error: TimeoutError) -> ProcessingError:
+    why = f"the append to {append.stream} and its transactional handlers took too long; nothing is stored"
+    return ProcessingError(None, "transactional handlers", error, why)
+
+
+async def _with_a_culprit(transact: Transacts, work: Callable[..., Awaitable[Appended]]) -> Appended:
+    try:
+        return await transact(partial(work, one_by_one=False))
+    except Unclear:  # and nothing is kept: again, so that the culprit is named
+        return await transact(partial(work, one_by_one=True))
 
 
 def _pending(append: Append, events: Sequence[object]) -> list[Pending[Any]]:

@@ -55,6 +55,10 @@ class Unit(Protocol):
         """
         ...
 
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        """As `CommandLog.accepted`, as far as this transaction can see."""
+        ...
+
     async def fetch(self, writes: Writes, select: SelectBase, params: Params | None) -> list[tuple[Any, ...]]:
         """Run the writes, then the select, which sees them; rows as named tuples."""
         ...

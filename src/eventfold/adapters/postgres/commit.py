@@ -32,7 +32,7 @@ from eventfold.adapters.postgres.rows import (
     scalars,
     wanted,
 )
-from eventfold.adapters.postgres.session import READ_COMMITTED
+from eventfold.adapters.postgres.session import in_transaction
 from eventfold.adapters.postgres.transient import ATTEMPTS, pause_before
 from eventfold.errors import (
     AppendOutcomeUnknown,
@@ -44,6 +44,7 @@ from eventfold.errors import (
 )
 from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition
 from eventfold.ports.failpoint import failpoint
+from eventfold.ports.unit import CommandTaken
 
 __all__ = ["Commit", "Job"]
 
@@ -56,26 +57,47 @@ APPEND_ALL: Final = """
 SELECT status, culprit, actual, heads, recorded, places, same
 FROM {append_all}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 """
+APPEND_AND_ENTER: Final = """
+WITH appended AS MATERIALIZED (
+    SELECT *
+    FROM {append_all}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+), entered AS (
+    INSERT INTO {commands} (command_id, request_hash, category, id, first_version, last_version, position, recorded_at)
+    SELECT $21, $22, $1[1], $2[1], heads[1] + 1, heads[1] + cardinality(places), places[cardinality(places)],
+           recorded[1]
+    FROM appended WHERE status = 'committed'
+)
+SELECT status, culprit, actual, heads, recorded, places, same FROM appended
+"""
 _RACES: Final = 3
 _IDS: Final = "events_event_id"
+_COMMANDS: Final = "commands_pkey"
 
 
 class Job:
-    """One call of append: what it stores and on what condition."""
+    """One call of append: what it stores and on what condition, and the command that is entered with it."""
 
-    __slots__ = ("appends", "condition", "events", "stored", "tags")
+    __slots__ = ("appends", "command", "condition", "events", "stored", "tags")
 
-    def __init__(self, appends: tuple[Append, ...], condition: Condition | None, events: int) -> None:
+    def __init__(
+        self,
+        appends: tuple[Append, ...],
+        condition: Condition | None,
+        events: int,
+        command: tuple[UUID, bytes] | None = None,
+    ) -> None:
         self.appends: tuple[Append, ...] = appends if len(appends) == 1 else tuple(sorted(appends, key=_stream))
         """Sorted by stream, as everybody's: whoever waits for two rivals meets them in the same order."""
         self.condition: Condition | None = condition
+        self.command: tuple[UUID, bytes] | None = command
+        """Its id and the hash of its request."""
         self.events: int = events
         self.tags: int = sum(len(event.tags) for append in appends for event in append.events)
         self.stored: asyncio.Future[Appended] | None = None
 
     @property
     def by_itself(self) -> bool:
-        return self.condition is not None or len(self.appends) > 1
+        return self.condition is not None or self.command is not None or len(self.appends) > 1
 
     @property
     def ids(self) -> list[UUID]:
@@ -95,8 +117,8 @@ class Commit:
     def __init__(self, connections: Connections, names: Names, *, patience: float = 10.0) -> None:
         self._connections = connections
         self._patience = patience
-        self._append_1, self._append_n, self._append_r, self._append_all = map(
-            names.fill, (APPEND_1, APPEND_N, APPEND_R, APPEND_ALL)
+        self._append_1, self._append_n, self._append_r, self._append_all, self._append_and_enter = map(
+            names.fill, (APPEND_1, APPEND_N, APPEND_R, APPEND_ALL, APPEND_AND_ENTER)
         )
 
     async def run(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -190,15 +212,18 @@ class Commit:
 
     async def _careful(self, connection: Connection, job: Job) -> Outcome:
         """By itself, with a reason when it is not stored."""
-        parameters = (*grouped(job.appends), *conditions(job.condition))
+        parameters = (*grouped(job.appends), *conditions(job.condition), *(job.command or ()))
+        sql = self._append_all if job.command is None else self._append_and_enter
         attempt = 1
         while True:
             try:
-                answer = await self._ask(connection.fetchrow, connection, self._append_all, parameters)
+                answer = await self._ask(connection.fetchrow, connection, sql, parameters)
                 outcome = explained(job.appends, job.condition, answer)
                 if outcome is not None:
                     return outcome
             except OUTRUN as error:
+                if _constraint(error) == _COMMANDS:
+                    return CommandTaken()
                 if attempt == ATTEMPTS:
                     return self._translated(error)
             except LOST:
@@ -216,7 +241,7 @@ class Commit:
     async def _ask(self, fetch: Callable[..., Any], connection: Connection, sql: str, values: Sequence[Any]) -> Any:
         if not self._connections.pooled:
             return await fetch(sql, *values, timeout=self._patience)
-        async with connection.transaction(isolation=READ_COMMITTED):  # a pooler may change the session in between
+        async with in_transaction(connection):  # a pooler may change the session in between
             return await fetch(sql, *values, timeout=self._patience)
 
     # -------------------------------------------------------------------- afterwards

@@ -2,7 +2,8 @@
 The writer of this process: it gathers the appends of a moment into groups, a few of which are on their way at once.
 
 Within a process the appends to one stream are stored in the order in which they were made, one group after the other.
-An append that stands by itself, on a condition or to several streams, sees everything that was appended before it.
+An append that stands by itself, on a condition, with a command or to several streams, sees everything that was appended
+before it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
+from uuid import UUID
 
 from eventfold.adapters.postgres.commit import Commit, Job
 from eventfold.adapters.postgres.connection import Connections
@@ -65,10 +67,16 @@ class Writer:
             raise StoreClosed
         self._connections.refuse_if_unusable()
 
-    async def append(self, appends: tuple[Append, ...], condition: Condition | None, events: int) -> Appended:
+    async def append(
+        self,
+        appends: tuple[Append, ...],
+        condition: Condition | None,
+        events: int,
+        command: tuple[UUID, bytes] | None = None,
+    ) -> Appended:
         """Store one call's appends together with those of others that wait; raises what became of this one."""
         self.refuse_if_unusable()
-        job = Job(appends, condition, events)
+        job = Job(appends, condition, events, command)
         if self._alone and not self._queue and not self._groups and not self._by_themselves and not job.by_itself:
             (outcome,) = await self._here(job)
         else:

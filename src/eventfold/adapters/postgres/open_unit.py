@@ -9,6 +9,7 @@ from uuid import UUID
 
 from asyncpg.exceptions import InFailedSQLTransactionError
 
+from eventfold.adapters.postgres.accepted import ACCEPT, ACCEPTED, entered, row_of
 from eventfold.adapters.postgres.commit import Job
 from eventfold.adapters.postgres.connection import Connection
 from eventfold.adapters.postgres.event_store import LOAD, MARK, marked
@@ -20,9 +21,11 @@ from eventfold.adapters.postgres.rows import conditions, explained, grouped, id_
 from eventfold.domain.message import NO_STREAM, Stream
 from eventfold.errors import ConcurrencyConflict, EventfoldError, InvalidInput, RetryTransaction, UnsupportedIsolation
 from eventfold.ports.administration import refuse_half_a_story
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import Append, Appended, Condition, Fact, checked, checked_condition
 from eventfold.ports.read_model import Params, Writes
 from eventfold.ports.subscription import PAGE
+from eventfold.ports.unit import CommandTaken
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
@@ -79,6 +82,8 @@ class Server:
         self.append_all: str = names.fill(APPEND_ALL)
         self.load: str = names.fill(LOAD)
         self.mark: str = names.fill(MARK)
+        self.accept: str = names.fill(ACCEPT)
+        self.accepted: str = names.fill(ACCEPTED)
 
     def translated(self, error: Exception, *, for_user: bool = False) -> EventfoldError:
         return translated(error, self.where, role=self.role(), for_user=for_user)
@@ -162,6 +167,15 @@ class OpenUnit:
         self._told()
         places = {each.stream: each for each in outcome.streams}
         return Appended(tuple(places[append.stream] for append in appends))
+
+    async def accept(self, accepted: Accepted) -> None:
+        self.wrote = True
+        if not await self._ask(self._server.accept, row_of(accepted)):
+            raise CommandTaken
+
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        rows = await self._ask(self._server.accepted, (UUID(bytes=command_id),))
+        return entered(command_id, rows[0]) if rows else None
 
     async def _sees_what_is_committed(self) -> bool:
         if self._read_committed is not None:

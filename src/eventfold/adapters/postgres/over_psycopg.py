@@ -46,9 +46,14 @@ class OverPsycopg:
             raise InvalidInput(FAILED_ALREADY)
         if status == TransactionStatus.IDLE and self._connection.autocommit:
             self.refuse_if_over()
-        if isinstance(self._connection, psycopg.AsyncConnection):
-            return _Line(self._connection)
-        return _LineInThread(self._connection)
+        line: Line = (
+            _Line(self._connection)
+            if isinstance(self._connection, psycopg.AsyncConnection)
+            else _LineInThread(self._connection)
+        )
+        if status == TransactionStatus.IDLE:  # without autocommit the first statement begins it
+            await line.fetch("SELECT 1", ())
+        return line
 
     def refuse_if_over(self) -> None:
         if self._connection.closed or self._connection.info.transaction_status == TransactionStatus.IDLE:
@@ -56,6 +61,11 @@ class OverPsycopg:
 
 
 class _Line:
+    """
+    One row goes by itself: `executemany` would prepare its statement in a pipeline, and forget to forget it when that
+    is a rollback to a savepoint, which discards what was prepared.
+    """
+
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
 
@@ -69,7 +79,10 @@ class _Line:
     async def write(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         with _errors_of_asyncpg():
             async with psycopg.AsyncRawCursor(self._connection, row_factory=tuple_row) as cursor:
-                await cursor.executemany(sql.encode(), rows)
+                if len(rows) == 1:
+                    await cursor.execute(sql.encode(), rows[0])
+                else:
+                    await cursor.executemany(sql.encode(), rows)
 
 
 class _LineInThread:
@@ -87,7 +100,10 @@ class _LineInThread:
     async def write(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         def write() -> None:
             with psycopg.RawCursor(self._connection, row_factory=tuple_row) as cursor:
-                cursor.executemany(sql.encode(), rows)
+                if len(rows) == 1:
+                    cursor.execute(sql.encode(), rows[0])
+                else:
+                    cursor.executemany(sql.encode(), rows)
 
         await self._in_thread(write)
 

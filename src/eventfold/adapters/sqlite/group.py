@@ -5,18 +5,20 @@ A group is tried in three ways, each slower and surer than the one before. First
 stream is at least where it was when we last saw it, an expected version says where it should be, and the unique index
 on (category, id, version) refuses what is wrong. Then with the versions looked up in the transaction. Only a repeated
 event id sends the group down the careful way, with a savepoint for each append, so that one conflict never harms its
-neighbours. A conditional append takes that way at once, for its condition must see the rows of those before it.
+neighbours. A conditional append takes that way at once, for its condition must see the rows of those before it, and
+so does one that enters a command.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, Self, TypeAlias
 from uuid import UUID
 
 import apsw
 import msgspec
 
+from eventfold.adapters.sqlite.accepted import ACCEPT, ACCEPTED, row_of
 from eventfold.adapters.sqlite.connection import Connection, translated
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.queries import boundary
@@ -30,8 +32,10 @@ from eventfold.errors import (
     EventIdConflict,
 )
 from eventfold.ports.clock import Clock, micros_of
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition, Expect, refuse_repeated_ids
 from eventfold.ports.failpoint import failpoint
+from eventfold.ports.unit import CommandTaken
 
 __all__ = ["ConditionalJob", "GroupCommit", "Job", "Outcome"]
 
@@ -40,13 +44,16 @@ Job: TypeAlias = tuple[Append, ...]
 
 
 class ConditionalJob(tuple[Append, ...]):  # noqa: SLOT001 - a tuple has no room for slots
-    """A job that is stored only if its condition still holds."""
+    """A job that is stored only if its condition still holds, and the command that led to it is entered with it."""
 
-    condition: Condition
+    condition: Condition | None
+    command: tuple[bytes, bytes] | None
+    """Its id and the hash of its request."""
 
-    def __new__(cls, appends: Job, condition: Condition) -> Self:
+    def __new__(cls, appends: Job, condition: Condition | None, command: tuple[bytes, bytes] | None = None) -> Self:
         job = super().__new__(cls, appends)
         job.condition = condition
+        job.command = command
         return job
 
 
@@ -84,11 +91,13 @@ class GroupCommit:
         self._connection = connection
         self._names = names
         self._path = path
-        self._micros = micros_of(clock)
+        self.micros: Callable[[], int] = micros_of(clock)
+        """The time, for what is stored."""
         self._head = names.fill(HEAD)
         self._insert_event = names.fill(INSERT_EVENT)
         self._insert_tag = names.fill(INSERT_TAG)
         self._by_event_id = names.fill(BY_EVENT_ID)
+        self._accepted, self._accept = map(names.fill, (ACCEPTED, ACCEPT))
         self._known: dict[Stream, int] = {}
         self._busy = busy
         self._doing: Literal["begin", "write", "commit"] = "begin"
@@ -190,7 +199,7 @@ class GroupCommit:
         Args:
             known: versions that streams have reached, at least; empty: nothing is to be taken for granted.
         """
-        recorded_at = self._micros()
+        recorded_at = self.micros()
         changed: dict[Stream, int] = {}
         rows: list[tuple[Any, ...]] = []
         events: list[NewEvent] = []
@@ -296,7 +305,7 @@ class GroupCommit:
         self._execute("SAVEPOINT one_append")
         try:
             outcome: Outcome = self._already_stored(job) or self._stored_now(job)
-        except EventfoldError as refused:
+        except (EventfoldError, CommandTaken) as refused:
             self._execute("ROLLBACK TO one_append")
             outcome = refused
         self._execute("RELEASE one_append")
@@ -329,8 +338,19 @@ class GroupCommit:
         return Appended(tuple(places))
 
     def _stored_now(self, job: Job) -> Appended:
-        if isinstance(job, ConditionalJob) and (conflict := self._against(job.condition)):
+        if not isinstance(job, ConditionalJob):
+            return self._stored_alone(job)
+        if job.command is not None and self._execute(self._accepted, job.command[:1]).fetchone() is not None:
+            raise CommandTaken
+        if job.condition is not None and (conflict := self._against(job.condition)):
             raise conflict
+        appended = self._stored_alone(job)
+        if job.command is not None:
+            (place,) = appended.streams
+            self._execute(self._accept, row_of(Accepted.with_events(*job.command, place), place.recorded_at))
+        return appended
+
+    def _stored_alone(self, job: Job) -> Appended:
         (outcome,) = self._fast([job], {})
         if isinstance(outcome, Exception):
             raise outcome

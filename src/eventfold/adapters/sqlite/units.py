@@ -10,6 +10,7 @@ from uuid import UUID
 
 import apsw
 
+from eventfold.adapters.sqlite.accepted import ACCEPT, ACCEPTED, entered, row_of
 from eventfold.adapters.sqlite.connection import Connection, speaking_our_errors, translated
 from eventfold.adapters.sqlite.event_store import LOAD, MARK, SqliteEventStore, marked, without_tombstone
 from eventfold.adapters.sqlite.group import ConditionalJob, GroupCommit, Outcome
@@ -20,12 +21,13 @@ from eventfold.adapters.sqlite.writer import Writer
 from eventfold.domain.deletion import STREAM_DELETED
 from eventfold.domain.message import NO_STREAM, Stream
 from eventfold.errors import AppendOutcomeUnknown
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import Append, Appended, Condition, Fact, checked, checked_condition
 from eventfold.ports.failpoint import failpoint
 from eventfold.ports.holding import Steps, done_in_time, hold
 from eventfold.ports.read_model import Params, Writes
 from eventfold.ports.subscription import PAGE
-from eventfold.ports.unit import LONGEST_HOLD, Held, T, Unit, Work
+from eventfold.ports.unit import LONGEST_HOLD, CommandTaken, Held, T, Unit, Work
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
@@ -61,11 +63,12 @@ class SqliteUnits:
         async with AsyncExitStack() as turn:
 
             async def begun() -> Connection:
-                connection = await turn.enter_async_context(self._writer.turn())
-                limit.reschedule(self._writer.loop.time() + LONGEST_HOLD)
-                return connection
+                return await turn.enter_async_context(self._writer.turn())
 
-            unit = _OpenUnit(self._file, begun)
+            def holds() -> None:
+                limit.reschedule(self._writer.loop.time() + LONGEST_HOLD)
+
+            unit = _OpenUnit(self._file, begun, holds)
             try:
                 result = await done_in_time(work, unit, limit)
                 await unit.commit()
@@ -97,7 +100,7 @@ class _File:
         self.group_commit = group_commit
         self.writer = writer
         self.rows = rows
-        self.load, self.mark = names.fill(LOAD), names.fill(MARK)
+        self.load, self.mark, self.accept, self.accepted = map(names.fill, (LOAD, MARK, ACCEPT, ACCEPTED))
         self.path = path
         self.busy = busy
 
@@ -110,11 +113,15 @@ class _OpenUnit:
 
     Args:
         begun: gives the connection, when it is our turn.
+        holds: called once others wait for us. Until then it is we who wait, and the file's patience counts.
     """
 
-    def __init__(self, file: _File, begun: Callable[[], Awaitable[Connection]]) -> None:
+    def __init__(
+        self, file: _File, begun: Callable[[], Awaitable[Connection]], holds: Callable[[], None] = lambda: None
+    ) -> None:
         self._file = file
         self._begun = begun
+        self._holds = holds
         self._connection: Connection | None = None
         self._steps = Steps()
         self.ids: list[UUID] = []
@@ -150,6 +157,20 @@ class _OpenUnit:
             raise outcome
         self.ids += [UUID(bytes=event.event_id) for append in appends for event in append.events]
         return outcome
+
+    async def accept(self, accepted: Accepted) -> None:
+        entry = row_of(accepted, accepted.recorded_at or self._file.group_commit.micros())
+
+        def run(connection: Connection) -> bool:
+            connection.execute(self._file.accept, entry)
+            return connection.changes() == 1
+
+        if not await self._do(run, 1):
+            raise CommandTaken
+
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        rows = await self._select(self._file.accepted, (command_id,))
+        return entered(rows[0]) if rows else None
 
     async def fetch(self, writes: Writes, select: SelectBase, params: Params | None) -> list[tuple[Any, ...]]:
         sql, values, make = self._file.rows.prepared(select, params)
@@ -202,9 +223,8 @@ class _OpenUnit:
     async def _do(self, function: Callable[[Connection], T], rows: int, *, for_user: bool = False) -> T:
         """Within the transaction, one call after the other."""
         async with self._steps.one():
-            if self._connection is None:
-                self._connection = await self._begun()
-            connection = self._connection
+            begins = self._connection is None
+            connection = self._connection = self._connection or await self._begun()
 
             def run() -> T:
                 if not connection.in_transaction:
@@ -213,11 +233,14 @@ class _OpenUnit:
 
             try:
                 with speaking_our_errors(self._file.path, self._file.busy, for_user=for_user):
-                    return await self._file.writer.work(run, rows)
+                    result = await self._file.writer.work(run, rows)
             except BaseException as error:
                 self._steps.failed(error)
                 self._roll_back()
                 raise
+            if begins:
+                self._holds()
+            return result
 
     def _roll_back(self) -> None:
         """What a transaction knew of its streams is not known."""
