@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from eventfold.adapters.memory import MemoryEventStore
+from eventfold.adapters.memory import MemoryCommandLog, MemoryEventStore
 from eventfold.adapters.memory_units import MemoryUnits, _Draft, _OpenUnit
 from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
 from eventfold.adapters.system import ManualClock
 from eventfold.domain.message import StoredEvent, Stream, to_micros
 from eventfold.domain.query import Query
 from eventfold.errors import StoreClosed
+from eventfold.ports.command_log import Accepted, CommandLog
 from eventfold.ports.event_store import (
     ANY,
     EXISTS,
@@ -37,8 +38,8 @@ from eventfold.ports.event_store import (
 from eventfold.ports.holding import Lines, Steps, _Line
 from eventfold.ports.read_model import ReadModel
 from eventfold.ports.subscription import PAGE, Batch
-from eventfold.ports.unit import Units
-from eventfold.testing.conformance import EventStoreConformance, UnitsConformance
+from eventfold.ports.unit import CommandTaken, Units
+from eventfold.testing.conformance import CommandLogConformance, EventStoreConformance, UnitsConformance
 
 ALL = Query.all()
 
@@ -846,3 +847,182 @@ def suite_for_units(kind: type[MemoryUnits]) -> type:
 UNIT_DEFECTS = [each for each in MemoryUnits.__subclasses__() if each.__module__ == __name__]
 UNIT_KINDS: list[type[MemoryUnits]] = [MemoryUnits, *UNIT_DEFECTS]
 globals().update({f"Test{each.__name__}": suite_for_units(each) for each in UNIT_KINDS})
+
+
+# --------------------------------------------------------------------------- commands
+
+
+class PatientCommands(CommandLogConformance):
+    patience = 0.2
+    steps = 12
+    draft: type[_Draft] = _Draft
+    unit: type[_OpenUnit] = _OpenUnit
+    log: type[MemoryCommandLog] = MemoryCommandLog
+
+    @pytest.fixture
+    def events(self, clock: ManualClock) -> EventStore:
+        return MemoryEventStore(clock)
+
+    @pytest.fixture
+    async def units(self, events: MemoryEventStore, clock: ManualClock) -> AsyncIterator[Units]:
+        rows = await open_sqlite_rows_in_memory(clock=clock)
+        units = MemoryUnits(events, rows, clock)
+        units._draft, units._unit = self.draft, self.unit
+        yield units
+        await rows.close()
+
+    @pytest.fixture
+    def commands(self, events: MemoryEventStore) -> CommandLog:
+        return self.log(events)
+
+
+class TestHonestCommands(PatientCommands):
+    """Nothing is wrong with it."""
+
+
+class Overwriting(_Draft):
+    def accept(self, accepted: Accepted) -> None:
+        self.commands[accepted.command_id] = accepted
+
+
+class TestTakesAnIdAgain(PatientCommands):
+    """And the last one is believed."""
+
+    draft = Overwriting
+
+
+class AtOnce(_Draft):
+    def accept(self, accepted: Accepted) -> None:
+        super().accept(accepted)
+        self._before.commands |= self.commands
+
+
+class TestAcceptsAtOnce(PatientCommands):
+    """What is accepted is not its transaction's."""
+
+    draft = AtOnce
+
+
+class Stripping(_Draft):
+    def accept(self, accepted: Accepted) -> None:
+        super().accept(msgspec.structs.replace(accepted, reply=None))
+
+
+class TestLosesTheReply(PatientCommands):
+    draft = Stripping
+
+
+class Timeless(_Draft):
+    def accept(self, accepted: Accepted) -> None:
+        super().accept(accepted)
+        self.commands[accepted.command_id] = accepted
+
+
+class TestTellsNoTime(PatientCommands):
+    draft = Timeless
+
+
+class Eventful(_Draft):
+    def publish(self) -> None:
+        if self.new:
+            super().publish()
+
+
+class TestAcceptsNothingWithoutEvents(PatientCommands):
+    draft = Eventful
+
+
+class Later(_OpenUnit):
+    async def commit(self) -> None:
+        if self._open is not None:
+            draft, _ = self._open
+            accepted, draft.commands = draft.commands, {}
+            await super().commit()
+            await asyncio.sleep(0)
+            draft._before.commands |= accepted
+
+
+class TestAcceptsAfterTheCommit(PatientCommands):
+    """Events are committed, then the caller is cancelled."""
+
+    unit = Later
+
+
+class Unseeing(_OpenUnit):
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        draft, _ = await self._opened()
+        return draft._before.commands.get(command_id)
+
+
+class TestDoesNotSeeItsOwnCommands(PatientCommands):
+    unit = Unseeing
+
+
+class Knowing(MemoryCommandLog):
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        found = await super().accepted(command_id)
+        return Accepted(command_id, b"", None, 1, 0, 0) if found is None and not self._store.last_position() else found
+
+
+class TestKnowsWhatNeverWas(PatientCommands):
+    log = Knowing
+
+
+class Endurable(MemoryCommandLog):
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        return self._store.commands.get(command_id)
+
+
+class Unentered(MemoryCommandLog):
+    async def append(self, append: Append, *command: bytes, condition: Condition | None = None) -> Appended:
+        return await self._store.append(append, condition=condition)
+
+
+class TestAppendsWithoutTheCommand(PatientCommands):
+    log = Unentered
+
+
+class EntersFirst(MemoryCommandLog):
+    async def append(self, append: Append, *command: bytes, condition: Condition | None = None) -> Appended:
+        id, request_hash = command
+        if id in self._store.commands:
+            raise CommandTaken
+        self._store.commands[id] = Accepted(id, request_hash, append.stream, 1, 0, 0)
+        await asyncio.sleep(0)
+        appended = await self._store.append(append, condition=condition)
+        self._store.commands[id] = Accepted.with_events(id, request_hash, appended.streams[0])
+        return appended
+
+
+class TestEntersTheCommandBeforeItsEvents(PatientCommands):
+    log = EntersFirst
+
+
+class Late(MemoryCommandLog):
+    async def append(self, append: Append, *command: bytes, condition: Condition | None = None) -> Appended:
+        appended = await self._store.append(append, condition=condition)
+        id, request_hash = command
+        if id in self._store.commands:
+            raise CommandTaken
+        self._store.commands[id] = Accepted.with_events(id, request_hash, appended.streams[0])
+        return appended
+
+
+class TestAppendsBeforeItLooks(PatientCommands):
+    log = Late
+
+
+class Silent(MemoryCommandLog):
+    """Nobody who waits hears of it."""
+
+    async def append(self, append: Append, *command: bytes, condition: Condition | None = None) -> Appended:
+        self._store.announce = lambda: None  # type: ignore[method-assign]  # that is the defect
+        return await super().append(append, *command, condition=condition)
+
+
+class TestRingsNoBellForACommand(PatientCommands):
+    log = Silent
+
+
+class TestTellsAfterItsEnd(PatientCommands):
+    log = Endurable

@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from eventfold.adapters.postgres import open_postgres
+from eventfold.adapters.postgres import PostgresEventStore, open_postgres
+from eventfold.adapters.postgres.command_log import PostgresCommandLog
 from eventfold.adapters.system import ManualClock
+from eventfold.ports.command_log import CommandLog
 from eventfold.ports.event_store import EventStore
 from eventfold.ports.read_model import ReadModel
 from eventfold.ports.unit import Units
-from eventfold.testing.conformance import DurableEventStoreConformance, UnitsConformance
+from eventfold.testing.conformance import CommandLogConformance, DurableEventStoreConformance, UnitsConformance
 from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresServer
 
@@ -80,7 +82,7 @@ class TestPostgresOfAnOlderRelease(TestPostgres):
 Opened: TypeAlias = tuple[EventStore, ReadModel, Units]
 
 
-class TestUnits(UnitsConformance):
+class OnPostgres:
     pool = 8
 
     @pytest.fixture
@@ -111,11 +113,11 @@ class TestUnits(UnitsConformance):
         return opened[2]
 
 
-class TestUnitsOnOneConnection(TestUnits):
+class OnOneConnection(OnPostgres):
     pool = 1
 
 
-class TestUnitsBehindPgBouncer(TestUnits):
+class BehindPgBouncer(OnPostgres):
     @pytest.fixture
     def options(self, postgres: PostgresServer, pgbouncer: PgBouncer, postgres_schema: str) -> Iterator[dict[str, Any]]:
         """A database of its own, for a pooler lets no search_path through."""
@@ -126,10 +128,39 @@ class TestUnitsBehindPgBouncer(TestUnits):
         postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-class TestUnitsOfAnOlderRelease(TestUnits):
+class OfAnOlderRelease(OnPostgres):
     @pytest.fixture
     def options(self, postgres_old: PostgresServer, postgres_schema: str) -> Iterator[dict[str, Any]]:
         name = f"{postgres_schema}_db"
         postgres_old.execute(f"CREATE DATABASE {name}")
         yield {"url": urlsplit(postgres_old.url)._replace(path=f"/{name}").geturl()}
         postgres_old.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class TestUnits(OnPostgres, UnitsConformance): ...
+
+
+class TestUnitsOnOneConnection(OnOneConnection, UnitsConformance): ...
+
+
+class TestUnitsBehindPgBouncer(BehindPgBouncer, UnitsConformance): ...
+
+
+class TestUnitsOfAnOlderRelease(OfAnOlderRelease, UnitsConformance): ...
+
+
+class TestCommands(OnPostgres, CommandLogConformance):
+    clock_is_injected = False
+
+    @pytest.fixture
+    def commands(self, opened: tuple[PostgresEventStore, Any, Any]) -> CommandLog:
+        return PostgresCommandLog.of(opened[0])
+
+
+class TestCommandsOnOneConnection(OnOneConnection, TestCommands): ...
+
+
+class TestCommandsBehindPgBouncer(BehindPgBouncer, TestCommands): ...
+
+
+class TestCommandsOfAnOlderRelease(OfAnOlderRelease, TestCommands): ...

@@ -1,19 +1,25 @@
-"""Postgres keeps every promise of rows, checkpoints and the register of processors."""
+"""Postgres keeps every promise of rows, checkpoints, the register of processors and what is kept beside them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
 import pytest
 
+from eventfold.adapters.postgres.actions import PostgresActions
 from eventfold.adapters.postgres.connection import Connections
+from eventfold.adapters.postgres.leases import PostgresLeases
 from eventfold.adapters.postgres.migrate import bring_up_to_date
 from eventfold.adapters.postgres.names import Names
 from eventfold.adapters.postgres.read_model import PostgresReadModel
 from eventfold.adapters.system import ManualClock
 from eventfold.testing.conformance import (
+    ActionsConformance,
     CheckpointStoreConformance,
+    LeasesConformance,
+    ParkingLotConformance,
     ProcessorRegisterConformance,
     ReadModelConformance,
 )
@@ -21,7 +27,18 @@ from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresServer
 
 
-class OnPostgres:
+class Twice:
+    """The same store by other connections, as another process has it."""
+
+    @pytest.fixture
+    async def others(self, rows: PostgresReadModel, clock: ManualClock) -> AsyncIterator[PostgresReadModel]:
+        mine = rows._connections
+        connections = Connections(mine.url, direct=mine.direct_url if mine.pooled else None, most=8)
+        yield PostgresReadModel(connections, rows._names, clock)
+        await connections.close()
+
+
+class OnPostgres(Twice):
     @pytest.fixture
     async def rows(
         self, postgres: PostgresServer, postgres_schema: str, clock: ManualClock
@@ -38,7 +55,7 @@ class OnPostgres:
         postgres.execute(f'DROP SCHEMA "{postgres_schema}_rows" CASCADE')
 
 
-class ThroughPgBouncer:
+class ThroughPgBouncer(Twice):
     """In transaction mode; a database of its own, for a pooler lets no search_path through."""
 
     @pytest.fixture
@@ -72,6 +89,46 @@ class TestPostgresProcessors(OnPostgres, ProcessorRegisterConformance):
     pass
 
 
+class TestPostgresParkingLot(OnPostgres, ParkingLotConformance):
+    pass
+
+
+class TestPostgresActions(OnPostgres, ActionsConformance):
+    @pytest.fixture
+    def actions(self, rows: PostgresReadModel) -> PostgresActions:
+        return rows.actions
+
+    @pytest.fixture
+    def other(self, others: PostgresReadModel) -> PostgresActions:
+        return others.actions
+
+
+class TestPostgresLeases(OnPostgres, LeasesConformance):
+    @pytest.fixture
+    def leases(self, rows: PostgresReadModel) -> PostgresLeases:
+        return rows.leases
+
+    @pytest.fixture
+    def other(self, others: PostgresReadModel) -> PostgresLeases:
+        return others.leases
+
+    @pytest.fixture
+    def wipe(self, rows: PostgresReadModel) -> Callable[[], Awaitable[None]]:
+        async def wipe() -> None:
+            async with rows._connections.use() as connection:
+                await connection.execute(rows._names.fill("DELETE FROM {leases}"))
+
+        return wipe
+
+    @pytest.fixture
+    def lease(self) -> float:
+        return 0.5
+
+    @pytest.fixture
+    def pass_time(self) -> Callable[[float], Awaitable[None]]:
+        return asyncio.sleep  # it is the server's clock, and nobody moves that
+
+
 class TestPgBouncerCheckpoints(ThroughPgBouncer, TestPostgresCheckpoints):
     pass
 
@@ -81,4 +138,16 @@ class TestPgBouncerRows(ThroughPgBouncer, ReadModelConformance):
 
 
 class TestPgBouncerProcessors(ThroughPgBouncer, ProcessorRegisterConformance):
+    pass
+
+
+class TestPgBouncerParkingLot(ThroughPgBouncer, ParkingLotConformance):
+    pass
+
+
+class TestPgBouncerActions(ThroughPgBouncer, TestPostgresActions):
+    pass
+
+
+class TestPgBouncerLeases(ThroughPgBouncer, TestPostgresLeases):
     pass

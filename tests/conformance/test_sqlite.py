@@ -3,17 +3,25 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import apsw
 import pytest
 
 from eventfold.adapters.sqlite import SqliteEventStore, open_sqlite
+from eventfold.adapters.sqlite.command_log import SqliteCommandLog
 from eventfold.adapters.sqlite.read_model import SqliteReadModel
 from eventfold.adapters.sqlite.units import SqliteUnits
 from eventfold.adapters.sqlite.writer import Placement
 from eventfold.adapters.system import ManualClock
+from eventfold.ports.actions import Actions
 from eventfold.ports.event_store import EventStore
+from eventfold.ports.leases import Leases
 from eventfold.testing.conformance import (
+    ActionsConformance,
     CheckpointStoreConformance,
+    CommandLogConformance,
     DurableEventStoreConformance,
+    LeasesConformance,
+    ParkingLotConformance,
     ProcessorRegisterConformance,
     ReadModelConformance,
     UnitsConformance,
@@ -34,6 +42,14 @@ class OnSqlite:
         yield both
         for each in both[:2]:
             await each.close()
+
+    @pytest.fixture
+    async def others(self, tmp_path: Path, clock: ManualClock, both: Opened) -> AsyncIterator[SqliteReadModel]:
+        """The rows of the same file, by connections of their own."""
+        events, rows, _ = await self.opened(tmp_path, clock)
+        yield rows
+        await events.close()
+        await rows.close()
 
 
 class TestSqlite(OnSqlite, DurableEventStoreConformance):
@@ -107,4 +123,77 @@ class TestSqliteUnits(OnSqlite, UnitsConformance):
 
 
 class TestSqliteUnitsInItsThread(TestSqliteUnits):
+    placement: Placement = "thread"
+
+
+class TestSqliteParking(OnSqlite, ParkingLotConformance):
+    @pytest.fixture
+    def rows(self, both: Opened) -> SqliteReadModel:
+        return both[1]
+
+
+class TestSqliteParkingInItsThread(TestSqliteParking):
+    placement: Placement = "thread"
+
+
+class TestI8SqliteLeases(OnSqlite, LeasesConformance):
+    @pytest.fixture
+    def rows(self, both: Opened) -> SqliteReadModel:
+        return both[1]
+
+    @pytest.fixture
+    def leases(self, rows: SqliteReadModel) -> Leases:
+        return rows.leases
+
+    @pytest.fixture
+    def other(self, others: SqliteReadModel) -> Leases:
+        return others.leases
+
+    @pytest.fixture
+    def wipe(self, tmp_path: Path, both: Opened) -> Callable[[], Awaitable[None]]:
+        async def wipe() -> None:
+            by_hand = apsw.Connection(str(tmp_path / "e.db"))
+            by_hand.execute("DELETE FROM leases")
+            by_hand.close()
+
+        return wipe
+
+
+class TestI8SqliteLeasesInItsThread(TestI8SqliteLeases):
+    placement: Placement = "thread"
+
+
+class TestI11SqliteActions(OnSqlite, ActionsConformance):
+    @pytest.fixture
+    def rows(self, both: Opened) -> SqliteReadModel:
+        return both[1]
+
+    @pytest.fixture
+    def actions(self, rows: SqliteReadModel) -> Actions:
+        return rows.actions
+
+    @pytest.fixture
+    def other(self, others: SqliteReadModel) -> Actions:
+        return others.actions
+
+
+class TestI11SqliteActionsInItsThread(TestI11SqliteActions):
+    placement: Placement = "thread"
+
+
+class TestSqliteCommands(OnSqlite, CommandLogConformance):
+    @pytest.fixture
+    def events(self, both: Opened) -> EventStore:
+        return both[0]
+
+    @pytest.fixture
+    def units(self, both: Opened) -> SqliteUnits:
+        return both[2]
+
+    @pytest.fixture
+    def commands(self, both: Opened) -> SqliteCommandLog:
+        return SqliteCommandLog.of(both[0])
+
+
+class TestSqliteCommandsInItsThread(TestSqliteCommands):
     placement: Placement = "thread"

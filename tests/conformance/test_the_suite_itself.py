@@ -16,6 +16,13 @@ DEFECTS = re.findall(
 UNIT_DEFECTS = re.findall(
     r"^class (\w+)\(MemoryUnits\):", (HERE / "planted_defects.py").read_text("utf-8"), re.MULTILINE
 )
+COMMAND_DEFECTS = [
+    name
+    for name in re.findall(
+        r"^class Test(\w+)\(PatientCommands\):", (HERE / "planted_defects.py").read_text("utf-8"), re.MULTILINE
+    )
+    if name != "HonestCommands"
+]
 
 CAUGHT_BY = {
     "IgnoresTheExpectation": ["test_c3_g02_of_two_writers_expecting_no_stream_one_wins"],
@@ -123,6 +130,34 @@ CAUGHT_BY = {
         "test_d3_a_lock_whose_block_has_ended_does_no_work",
     ],
     "HasRoomForThreeLocks": ["test_d3_many_locks_do_not_keep_appends_from_the_store"],
+    # of commands
+    "TakesAnIdAgain": [
+        "test_fm10_an_id_is_taken_once_and_what_comes_with_it_later_is_not_stored",
+        "test_fm10_an_id_is_taken_once_also_within_a_transaction",
+        "test_fm10_of_many_at_once_one_is_accepted",
+        "test_fm10_under_a_lock_too",
+    ],
+    "AcceptsAtOnce": [
+        "test_fm10_work_that_raises_has_accepted_nothing",
+        "test_fm10_nobody_sees_a_command_before_its_transaction_commits",
+    ],
+    "LosesTheReply": ["test_fm10_what_was_accepted_is_told_as_it_was"],
+    "TellsNoTime": ["test_fm10_the_store_tells_the_time_where_nobody_else_does"],
+    "AcceptsNothingWithoutEvents": ["test_fm10_a_command_needs_no_events"],
+    "AcceptsAfterTheCommit": ["test_t05_fm10_fm52_what_is_given_up_is_accepted_with_its_events_or_not_at_all"],
+    "DoesNotSeeItsOwnCommands": ["test_fm10_a_unit_sees_what_was_accepted_before_and_within_it"],
+    "AppendsWithoutTheCommand": ["test_fm10_an_append_enters_its_command"],
+    "EntersTheCommandBeforeItsEvents": [
+        "test_fm10_an_append_that_is_refused_enters_nothing",
+        "test_t05_fm10_fm52_an_append_that_is_given_up_enters_its_command_with_its_events_or_not_at_all",
+    ],
+    "AppendsBeforeItLooks": [
+        "test_fm10_an_append_whose_id_is_taken_stores_nothing",
+        "test_fm10_of_many_appends_at_once_one_has_the_id_and_neighbours_are_not_harmed",
+    ],
+    "RingsNoBellForACommand": ["test_g08_fm10_subscribers_hear_of_an_append_with_a_command"],
+    "KnowsWhatNeverWas": ["test_fm10_an_unknown_command_has_come_to_nothing"],
+    "TellsAfterItsEnd": ["test_g04_after_closing_everything_is_refused"],
     "WaitsBeforeTheFirstBatch": ["test_g08_the_first_batch_comes_at_once_also_from_an_empty_store"],
 }
 
@@ -162,12 +197,12 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
 
 
 def test_c15_c16_the_honest_store_passes_everything(verdict: Verdict) -> None:
-    for honest, least in (("MemoryEventStore", 60), ("MemoryUnits", 30)):
+    for honest, least in (("MemoryEventStore", 60), ("MemoryUnits", 30), ("HonestCommands", 10)):
         assert verdict[honest]["failed"] == set()
         assert len(verdict[honest]["passed"]) > least
 
 
-@pytest.mark.parametrize("defect", DEFECTS + UNIT_DEFECTS)
+@pytest.mark.parametrize("defect", DEFECTS + UNIT_DEFECTS + COMMAND_DEFECTS)
 def test_c16_a_planted_defect_is_caught_by_the_behaviour_it_breaks(verdict: Verdict, defect: str) -> None:
     failed, passed = verdict[defect]["failed"], verdict[defect]["passed"]
     assert set(CAUGHT_BY[defect]) <= failed
@@ -176,5 +211,6 @@ def test_c16_a_planted_defect_is_caught_by_the_behaviour_it_breaks(verdict: Verd
 
 def test_c16_every_behaviour_of_the_suite_is_broken_by_some_defect(verdict: Verdict) -> None:
     caught = set().union(*(each["failed"] for each in verdict.values()))
-    never = (verdict["MemoryEventStore"]["passed"] | verdict["MemoryUnits"]["passed"]) - caught
+    honest = ("MemoryEventStore", "MemoryUnits", "HonestCommands")
+    never = set().union(*(verdict[each]["passed"] for each in honest)) - caught
     assert not never, f"no planted defect breaks {sorted(never)}; plant one, for a test that cannot fail is a defect"

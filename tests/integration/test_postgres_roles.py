@@ -110,6 +110,15 @@ CHECKPOINT = "INSERT INTO {checkpoints} (processor, position, updated_at) VALUES
 REPLACE = "CREATE OR REPLACE FUNCTION {enter}() RETURNS void LANGUAGE sql AS 'SELECT'"
 EVERYBODY, NOBODY = frozenset(PARTS), frozenset[str]()
 OWNER, APPENDERS, PROJECTORS = {"owner"}, {"owner", "writer"}, {"owner", "projector"}
+PARKED = (
+    "INSERT INTO {parked} (processor, position, category, id, event_id, type, attempts, error, parked_at) "
+    "VALUES ('p', 1, 'book', 'x', gen_random_uuid(), 'Bought', 1, 'no', 1)"
+)
+LEASE = "INSERT INTO {leases} VALUES ('p', 0, 1, 'me', 1)"
+ACTION = "INSERT INTO {actions} VALUES ('p', gen_random_uuid(), 'mail', 'intended', NULL, 1, 1)"
+COMMAND = (
+    "INSERT INTO {commands} (command_id, request_hash, position, recorded_at) VALUES (gen_random_uuid(), 'x', 1, 1)"
+)
 
 MATRIX: dict[str, frozenset[str] | set[str]] = {
     # the log is read by all
@@ -122,6 +131,12 @@ MATRIX: dict[str, frozenset[str] | set[str]] = {
     "SELECT {recognise}()": EVERYBODY,
     "SELECT * FROM {snapshots}": OWNER,
     "SELECT * FROM {timers}": OWNER,
+    # what was replied to a command is for those who give commands, what the world has answered for those who act on it
+    "SELECT * FROM {commands}": APPENDERS,
+    "SELECT * FROM {actions}": PROJECTORS,
+    COMMAND: APPENDERS,
+    "UPDATE {commands} SET reply = NULL": OWNER,
+    "DELETE FROM {commands}": OWNER,
     # appended to by functions
     APPEND_1: APPENDERS,
     APPEND_N: APPENDERS,
@@ -158,6 +173,21 @@ MATRIX: dict[str, frozenset[str] | set[str]] = {
     "UPDATE {checkpoints} SET position = 9": PROJECTORS,
     "SELECT * FROM {checkpoints} FOR UPDATE": PROJECTORS,
     "DELETE FROM {processors}": PROJECTORS,
+    "SELECT * FROM {lease_members}": EVERYBODY,
+    "SELECT * FROM {leases}": EVERYBODY,
+    "SELECT * FROM {parked}": EVERYBODY,
+    "INSERT INTO {lease_members} VALUES ('p', 'me', 1)": PROJECTORS,
+    "DELETE FROM {lease_members}": PROJECTORS,
+    LEASE: PROJECTORS,
+    "UPDATE {leases} SET epoch = 9": PROJECTORS,
+    PARKED: PROJECTORS,
+    "UPDATE {parked} SET wish = 'retry'": PROJECTORS,
+    "SELECT * FROM {parked} FOR UPDATE": PROJECTORS,
+    ACTION: PROJECTORS,
+    "UPDATE {actions} SET status = 'done'": PROJECTORS,
+    "DELETE FROM {actions}": PROJECTORS,
+    "INSERT INTO {store_audit} (at, action, actor, reason, category, id) VALUES (1, 'a', 'b', 'c', 'd', 'e')": OWNER,
+    "TRUNCATE {actions}": OWNER,
     "TRUNCATE {checkpoints}": OWNER,
     # how all that is built
     "CREATE TABLE {schema}.mine (x int)": OWNER,
@@ -392,6 +422,28 @@ def test_fm03_a_role_that_comes_first_to_a_copy_writes_down_what_it_is(granted: 
     assert len(ask(granted.raw("admin"), f"SELECT * FROM {granted.schema}.incarnations")) == 2
 
 
+BEFORE_PROCESSING = (
+    "DROP TABLE {lease_members}",
+    "ALTER TABLE {parked} DROP COLUMN type, DROP COLUMN wish, DROP COLUMN edited, DROP COLUMN reason",
+    "ALTER TABLE {processors} DROP COLUMN query",
+    "REVOKE ALL ON {actions}, {commands} FROM {w}, {r}, {p}",
+    "DELETE FROM {store_migrations} WHERE number = 5",
+)
+
+
+@pytest.mark.parametrize("part", ["admin", "owner"])
+def test_sec14_roles_of_the_release_before_get_what_is_new_with_the_migration(granted: Granted, part: str) -> None:
+    names = Names(granted.schema)
+    roles = {part[0]: f"{granted.schema}_{part}" for part in ("writer", "reader", "projector")}
+    places = {key: roles.get(key, f"{{{key}}}") for key in [*names._quoted, *roles]}
+    before = [names.fill(each.format_map(places)) for each in BEFORE_PROCESSING]
+    ask(granted.raw("admin"), *before, "SELECT 1")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        ask(granted.raw("writer"), names.fill(COMMAND))
+    asyncio.run(migrate(granted.url(part), clock=system_clock))
+    assert granted.findings() == []
+
+
 # ---------------------------------------------------------------------------------------- the command, and doctor
 
 
@@ -483,6 +535,12 @@ WRONG: dict[str, tuple[str, str]] = {
     "GRANT DELETE ON {checkpoints} TO {r}": ("may DELETE on", "store roles --apply"),
     "GRANT SELECT ON {snapshots} TO {r}": ("may SELECT on", "store roles --apply"),
     "GRANT EXECUTE ON FUNCTION {append_1} TO {r}": ("may EXECUTE on", "store roles --apply"),
+    "GRANT SELECT ON {actions} TO {r}": ("may SELECT on", "store roles --apply"),
+    "GRANT UPDATE ON {commands} TO {w}": ("may UPDATE on", "store roles --apply"),
+    "GRANT INSERT ON {commands} TO {p}": ("may INSERT on", "store roles --apply"),
+    "REVOKE INSERT ON {commands} FROM {w}": ("may not INSERT on", "store roles --apply"),
+    "REVOKE SELECT ON {actions} FROM {p}": ("may not SELECT on", "store roles --apply"),
+    "REVOKE DELETE ON {lease_members} FROM {p}": ("may not DELETE on", "store roles --apply"),
     "REVOKE SELECT ON {event_tags} FROM {w}": ("may not SELECT on", "store roles --apply"),
     "REVOKE EXECUTE ON FUNCTION {append_n} FROM {w}": ("may not EXECUTE on", "store roles --apply"),
     "REVOKE UPDATE ON {checkpoints} FROM {p}": ("may not UPDATE on", "store roles --apply"),

@@ -30,7 +30,7 @@ from sqlalchemy import (
     select,
 )
 
-from eventfold.adapters.memory import MemoryEventStore
+from eventfold.adapters.memory import MemoryCommandLog, MemoryEventStore
 from eventfold.adapters.memory_administration import MemoryAdministration
 from eventfold.adapters.memory_units import MemoryUnits
 from eventfold.adapters.postgres.connection import Connections
@@ -38,6 +38,7 @@ from eventfold.adapters.postgres.migrate import bring_up_to_date
 from eventfold.adapters.postgres.names import Names
 from eventfold.adapters.postgres.read_model import PostgresReadModel
 from eventfold.adapters.system import ManualClock, system_clock, uuid7
+from eventfold.bootstrap.application import LEASE
 from eventfold.bootstrap.running import Running
 from eventfold.bootstrap.stores import Stores
 from eventfold.errors import (
@@ -50,7 +51,7 @@ from eventfold.errors import (
 )
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.read_model import Writes
-from eventfold.processing.pausing import LOOK
+from eventfold.processing.worker import LOOK
 from tests.acceptance.world import Added, application, record, summing, sums, tapes
 from tests.postgres import PostgresServer, start_postgres
 
@@ -569,12 +570,23 @@ async def test_a_query_that_is_text_is_refused_elsewhere(rows: PostgresReadModel
 
 
 @asynccontextmanager
-async def running(place: Place, log: MemoryEventStore, *, most: int = 8, version: int = 1) -> AsyncIterator[Running]:
+async def running(
+    place: Place, log: MemoryEventStore, *, most: int = 8, version: int = 1, lease: timedelta | None = LEASE
+) -> AsyncIterator[Running]:
     """The application, its log in memory, its rows here."""
     rows = await place.open(most=most)
     app = application(summing(version=version))
-    stores = Stores(log, rows, MemoryAdministration(log, rows, system_clock), MemoryUnits(log, rows, system_clock))
-    async with app._started(Running, stores, frozenset({"sums"}), system_clock) as running:
+    stores = Stores(
+        log,
+        rows,
+        MemoryAdministration(log, rows, system_clock),
+        MemoryUnits(log, rows, system_clock),
+        MemoryCommandLog(log),
+        rows.parking,
+        rows.leases,
+        rows.actions,
+    )
+    async with app._started(Running, stores, frozenset({"sums"}), system_clock, lease) as running:
         yield running
 
 
@@ -612,7 +624,7 @@ async def test_i2_t24_a_projector_goes_on_when_its_connections_are_cut(place: Pl
 
 async def test_g14_a_second_copy_is_fenced_and_says_so(place: Place) -> None:
     log = MemoryEventStore(ManualClock())
-    async with running(place, log) as app:
+    async with running(place, log, lease=None) as app:
         await app.execute(tapes, "a", record(Added(1)))
         await app.wait_for("sums", await app.head())
         other = await place.open()

@@ -287,7 +287,7 @@ async def test_c10_trap3_two_prefixes_in_one_file_do_not_see_each_other(tmp_path
             assert [each.version async for each in store.read(ANN, backwards=True)] == list(range(count, 0, -1))
             assert await store.head() == await store.head(Query.of(tags=["t"])) == count
             assert [each.version async for each in store.streams()] == [count]
-            assert {name: each.position for name, each in (await rows.checkpoints()).items()} == {"p": count}
+            assert {whose: each.position for whose, each in (await rows.checkpoints()).items()} == {("p", 0): count}
         await two[1].reset("p")
         assert (await one[1].checkpoint("p")).position == 1
     for prefix, count in stores.items():

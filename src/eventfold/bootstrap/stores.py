@@ -19,9 +19,13 @@ from eventfold.bootstrap.urls import (
     unknown_scheme,
 )
 from eventfold.errors import UnsupportedByStore
+from eventfold.ports.actions import Actions
 from eventfold.ports.administration import Administration
 from eventfold.ports.clock import Clock
+from eventfold.ports.command_log import CommandLog
 from eventfold.ports.event_store import EventStore
+from eventfold.ports.leases import Leases
+from eventfold.ports.parking import ParkingLot
 from eventfold.ports.read_model import ReadModel
 from eventfold.ports.unit import Units
 
@@ -34,12 +38,20 @@ DEFAULT_URL: Final = "sqlite:///eventfold.db"
 
 
 class Stores(msgspec.Struct, frozen=True):
-    """The log and the rows of one address, transactions over both, and what only an administrator does to them."""
+    """
+    The log and the rows of one address, transactions over both, and what only an administrator does to them.
+
+    Beside them what processors need: leases of their partitions, events set aside, effects, accepted commands.
+    """
 
     events: EventStore
     rows: ReadModel
     administration: Administration
     units: Units
+    command_log: CommandLog
+    parking: ParkingLot
+    leases: Leases
+    actions: Actions
 
 
 @asynccontextmanager
@@ -86,19 +98,23 @@ async def backup(url: str, to: str) -> Backup:
 
 
 async def _open_memory(clock: Clock) -> Stores:
-    from eventfold.adapters.memory import MemoryEventStore
+    from eventfold.adapters.memory import MemoryCommandLog, MemoryEventStore
     from eventfold.adapters.memory_administration import MemoryAdministration
     from eventfold.adapters.memory_units import MemoryUnits
     from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
 
     events = MemoryEventStore(clock)
     rows = await open_sqlite_rows_in_memory(clock=clock)
-    return Stores(events, rows, MemoryAdministration(events, rows, clock), MemoryUnits(events, rows, clock))
+    administration = MemoryAdministration(events, rows, clock)
+    rows.parking.edited = administration.note_edit
+    units, command_log = MemoryUnits(events, rows, clock), MemoryCommandLog(events)
+    return Stores(events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions)
 
 
 async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migrate: bool) -> Stores:
     from eventfold.adapters.sqlite import open_sqlite
     from eventfold.adapters.sqlite.administration import SqliteAdministration
+    from eventfold.adapters.sqlite.command_log import SqliteCommandLog
 
     events, rows, units = await open_sqlite(
         path,
@@ -111,7 +127,9 @@ async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migra
         network=options.network,
     )
     busy = options.busy.total_seconds()
-    return Stores(events, rows, SqliteAdministration.of(events, rows, clock, busy=busy), units)
+    administration = SqliteAdministration.of(events, rows, clock, busy=busy)
+    command_log = SqliteCommandLog.of(events)
+    return Stores(events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions)
 
 
 def driver_is_there() -> None:
@@ -130,6 +148,7 @@ async def _open_postgres(address: PostgresAddress, clock: Clock, *, migrate: boo
     driver_is_there()
     from eventfold.adapters.postgres import open_postgres
     from eventfold.adapters.postgres.administration import PostgresAdministration
+    from eventfold.adapters.postgres.command_log import PostgresCommandLog
 
     options = address.options
     events, rows, units = await open_postgres(
@@ -144,4 +163,6 @@ async def _open_postgres(address: PostgresAddress, clock: Clock, *, migrate: boo
         notify=options.notify == "on",
         may_lose=options.synchronous_commit == "any",
     )
-    return Stores(events, rows, PostgresAdministration.of(events, units.over), units)
+    administration = PostgresAdministration.of(events, units.over)
+    command_log = PostgresCommandLog.of(events)
+    return Stores(events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions)

@@ -9,7 +9,7 @@ __all__ = ["partition_of"]
 
 def partition_of(category: str, id: str, partitions: int) -> int:
     """
-    0 … partitions − 1. All events of a stream are in one partition, so that they are handled in order.
+    From 0 to one below `partitions`. All events of a stream are in one partition, so that they are handled in order.
 
     CRC-32 of the stream's text form: stable, spread evenly enough over streams, and quick.
     """

@@ -91,7 +91,9 @@ class Query(msgspec.Struct, frozen=True):
         """
         The query with stored names as text, always the same for the same query, for a store to keep. Back: `from_text`.
         """
-        told = sorted([sorted(each.categories), sorted(map(str, each.types)), sorted(each.tags)] for each in self.alternatives)
+        told = sorted(
+            [sorted(each.categories), sorted(map(str, each.types)), sorted(each.tags)] for each in self.alternatives
+        )
         return msgspec.json.encode(told).decode()
 
     @classmethod

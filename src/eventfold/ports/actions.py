@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
+from uuid import UUID
 
 import msgspec
 
-__all__ = ["Action", "Actions", "Intent", "Status"]
+from eventfold.errors import InvalidInput
+
+__all__ = ["Action", "Actions", "Intent", "Status", "checked_intents"]
+
+_LONGEST_KEY: Final = 255
 
 Status: TypeAlias = Literal["intended", "done", "unknown"]
 
@@ -79,3 +84,27 @@ class Actions(Protocol):
     ) -> Sequence[Action]:
         """Entries, the latest first; of one event, or of one status."""
         ...
+
+
+def checked_intents(intents: Sequence[Intent]) -> None:
+    """Raises InvalidInput for a key that is none, and for an action that is named twice."""
+    named: set[tuple[str, bytes, str]] = set()
+    for each in intents:
+        if fault := _fault(each.key):
+            raise InvalidInput(f"key={each.key!r} of reactor {each.reactor!r}: {fault}")
+        if (action := (each.reactor, each.event_id, each.key)) in named:
+            raise InvalidInput(
+                f"key={each.key!r} is named twice for event {UUID(bytes=each.event_id)} by reactor {each.reactor!r}; "
+                "each thing that is done for an event needs a key of its own"
+            )
+        named.add(action)
+
+
+def _fault(key: object) -> str | None:
+    if not isinstance(key, str):
+        return f"a key is text, not {type(key).__name__}"
+    if not 1 <= len(key) <= _LONGEST_KEY or "\0" in key:
+        return f"a key has 1 to {_LONGEST_KEY} characters, none of them NUL"
+    if key != key.encode(errors="replace").decode():
+        return "a key is valid Unicode, this one holds a lone surrogate"
+    return None

@@ -37,7 +37,7 @@ __all__ = [
     "tombstone",
 ]
 
-Action: TypeAlias = Literal["delete", "truncate", "replace", "erase", "import"]
+Action: TypeAlias = Literal["delete", "truncate", "replace", "erase", "import", "edit-parked"]
 MarkState: TypeAlias = Literal["deleted", "truncated"]
 Within: TypeAlias = Callable[[Unit], Awaitable[None]]
 _LONGEST: Final = 255

@@ -8,8 +8,9 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from eventfold.domain.message import Stream
+from eventfold.errors import InvalidInput
 
-__all__ = ["Aside", "Parked", "ParkingLot", "Settled", "Wish"]
+__all__ = ["Aside", "Parked", "ParkingLot", "Settled", "Wish", "refuse_unless_open", "stands_behind"]
 
 Wish: TypeAlias = Literal["retry", "drop"]
 """What somebody asks for: to handle the event once more, or to leave it for good."""
@@ -133,3 +134,20 @@ class ParkingLot(Protocol):
     async def counts(self) -> dict[str, tuple[int, int]]:
         """By processor: how many events are open, and how many have ever been skipped."""
         ...
+
+
+def refuse_unless_open(processor: str, position: int, resolution: str | None, *, found: bool) -> None:
+    """Raises InvalidInput where nothing is parked, or no more."""
+    if not found:
+        raise InvalidInput(
+            f"processor {processor!r} has parked nothing at position {position}; `eventfold parked ls` lists what it has"
+        )
+    if resolution is not None:
+        raise InvalidInput(f"what processor {processor!r} had parked at position {position} is {resolution} already")
+
+
+def stands_behind(processor: str, position: int, first: int) -> InvalidInput:
+    return InvalidInput(
+        f"the event at position {position} stands behind the one at {first} of the same stream, which processor "
+        f"{processor!r} has parked too; retry that one: those behind it follow"
+    )

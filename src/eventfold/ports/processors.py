@@ -7,7 +7,9 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["ProcessorRecord", "ProcessorRegister"]
+from eventfold.errors import InvalidInput
+
+__all__ = ["ProcessorRecord", "ProcessorRegister", "refuse_side_effects"]
 
 
 class ProcessorRecord(msgspec.Struct, frozen=True):
@@ -76,3 +78,12 @@ class ProcessorRegister(Protocol):
             InvalidInput: there is no such processor, or it has side effects.
         """
         ...
+
+
+def refuse_side_effects(processor: str, kind: str, *, allowed: bool) -> None:
+    """Raises InvalidInput for one that would act on the world outside of the store once more, unless it may."""
+    if kind == "reactor" and not allowed:
+        raise InvalidInput(
+            f"processor {processor!r} is a reactor: from the beginning it would do again what it has done before; "
+            "if that is what you want, say so with --allow-side-effects"
+        )

@@ -62,6 +62,10 @@ class RowTransaction(Protocol):
         """Run the writes, then the select, which sees them."""
         ...
 
+    async def run(self, writes: Writes) -> None:
+        """Run the writes, and go on."""
+        ...
+
     async def commit(self, writes: Writes, step: Move | Settled | None) -> None:
         """
         Run the writes, move the checkpoint or settle a parked event, commit, all in one.
@@ -174,8 +178,8 @@ def refuse_other_partitions(processor: str, partitions: int, recorded: int) -> N
     """Raises InvalidInput where the processor is divided in another way already."""
     if partitions != recorded:
         raise InvalidInput(
-            f"processor {processor!r} has partitions={partitions} here, but has run with {recorded}, and which streams a "
-            "partition has is fixed for life; raise version= to start over with the new number"
+            f"processor {processor!r} has partitions={partitions} here, but has run with {recorded}, and which streams "
+            "a partition has is fixed for life; raise version= to start over with the new number"
         )
 
 

@@ -39,9 +39,17 @@ FAILPOINTS: Final = (
     "projection.before_checkpoint",
     "projection.after_checkpoint_before_commit",
     "projection.after_commit",
+    "lease.after_acquire",
+    "lease.before_renew",
+    "actions.after_intend",
+    "actions.before_call",
+    "actions.after_call",
+    "actions.after_settle",
+    "reaction.before_checkpoint",
     "migrate.before_commit",
     "administration.marked",
     "administration.before_removal",
+    "administration.before_commit",
     "administration.removed",
 )
 """Every place that can be struck, in the order in which an event passes them."""

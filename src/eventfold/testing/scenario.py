@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from eventfold.adapters.codecs.json import JsonCodec
-from eventfold.adapters.system import ManualClock, uuid7
+from eventfold.adapters.system import ManualClock, system_clock, uuid7
 from eventfold.bootstrap.stores import open_stores
 from eventfold.domain.boundary import Boundary
 from eventfold.domain.decider import Decider, fold
@@ -26,6 +26,8 @@ from eventfold.ports.event_store import Append
 from eventfold.ports.telemetry import SILENT
 from eventfold.processing.projection import Projection
 from eventfold.processing.projector import Projector
+from eventfold.processing.surroundings import Surroundings
+from eventfold.processing.worker import Worker
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Envelope, Serializer
 
@@ -188,9 +190,19 @@ class Projected:
         async with open_stores("memory:", clock=ManualClock(), migrate=True) as stores:
             for stream, event in self._history:
                 await stores.events.append(Append(stream, serializer.encode([event], Envelope())))
-            projection = Projection(self._projector, stores.events, stores.rows, catalogue, serializer, SILENT)
-            await projection.prepare()
-            await projection.catch_up()
+            around = Surroundings(
+                source=stores.events,
+                rows=stores.rows,
+                parking=stores.parking,
+                leases=stores.leases,
+                catalogue=catalogue,
+                serializer=serializer,
+                telemetry=SILENT,
+                clock=system_clock,
+            )
+            worker = Worker(self._projector, Projection(self._projector, around), around)
+            await worker.begin()
+            await worker.catch_up()
             rows: list[Any] = await stores.rows.query(select(table))
         return [row._asdict() for row in rows]
 

@@ -22,6 +22,7 @@ _TABLES: Final = (
     "incarnations",
     "processors",
     "leases",
+    "lease_members",
     "checkpoints",
     "snapshots",
     "commands",

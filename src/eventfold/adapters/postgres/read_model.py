@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asyncpg.exceptions import ReadOnlySQLTransactionError
 
+from eventfold.adapters.postgres.actions import PostgresActions
+from eventfold.adapters.postgres.asides import printable
 from eventfold.adapters.postgres.connection import Connection, Connections
+from eventfold.adapters.postgres.leases import PostgresLeases
 from eventfold.adapters.postgres.names import Names
-from eventfold.adapters.postgres.processors import PostgresProcessors
+from eventfold.adapters.postgres.parking import PostgresParkingLot
+from eventfold.adapters.postgres.processors import BEGINNING_IN_WORDS, PostgresProcessors
 from eventfold.adapters.postgres.row_transaction import OpenTransaction
-from eventfold.adapters.postgres.session import session
-from eventfold.adapters.postgres.tables import make_tables, replace_tables
+from eventfold.adapters.postgres.session import AS_OF_NOW, in_transaction, session
+from eventfold.adapters.postgres.tables import empty_tables, make_tables, replace_tables
 from eventfold.adapters.postgres.transient import again_if_transient
 from eventfold.adapters.sql import BindsStatements, postgres_dialect
-from eventfold.domain.message import to_micros
 from eventfold.errors import InvalidInput
 from eventfold.ports.checkpoint_store import Checkpoint
 from eventfold.ports.clock import Clock
-from eventfold.ports.read_model import Params, RowTransaction, refuse_older_code
+from eventfold.ports.read_model import (
+    Params,
+    RowTransaction,
+    refuse_older_code,
+    refuse_other_kind,
+    refuse_other_partitions,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -30,12 +39,25 @@ if TYPE_CHECKING:
 __all__ = ["PostgresReadModel"]
 
 ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock('{processors}'::regclass::oid::int, 0)"
-RECORDED_VERSION: Final = "SELECT code_version FROM {processors} WHERE name = $1 FOR UPDATE"
-RECORD_VERSION: Final = """
-INSERT INTO {processors} AS p (name, kind, code_version, updated_at) VALUES ($1, 'projector', $2, $3)
+RECORDED: Final = "SELECT code_version, kind, partitions FROM {processors} WHERE name = $1 FOR UPDATE"
+RECORD: Final = """
+INSERT INTO {processors} AS p (name, kind, code_version, partitions, start, query, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (name) DO UPDATE
-SET code_version = excluded.code_version, last_error = NULL, updated_at = excluded.updated_at
+SET code_version = excluded.code_version, partitions = excluded.partitions, last_error = NULL,
+    query = coalesce(excluded.query, p.query), updated_at = excluded.updated_at
 """
+# Whoever prepares it may own a partition already. A copy of older code may too, and one that stands at the beginning is
+# not kept out by its place, so there the epoch rises; without a lease it is 0 and stays so.
+SEND_BACK: Final = """
+UPDATE {checkpoints} SET position = 0, event_id = NULL, epoch = epoch + (position = 0 AND epoch > 0)::int
+WHERE processor = $1 AND generation = 0
+"""
+NO_MORE: Final = "DELETE FROM {checkpoints} WHERE processor = $1 AND generation = 0 AND partition >= $2"
+EMPTIED: Final = "UPDATE {processors} SET last_error = NULL, updated_at = $1 WHERE name = $2 RETURNING true"
+DROPPED: Final = "DELETE FROM {processors} WHERE name = $1 RETURNING true"
+# All but its leases, so that no copy that still runs is ever taken for a later one.
+FORGET: Final = ("DELETE FROM {lease_members} WHERE processor = $1", "DELETE FROM {actions} WHERE reactor = $1")
 NOTE_ERROR: Final = "UPDATE {processors} SET last_error = $1, updated_at = $2 WHERE name = $3"
 OURS_LAST: Final = "SELECT set_config('search_path', current_setting('search_path') || ', {schema}', true)"
 _ONLY_READS: Final = "one statement that only reads, please: SELECT … (events are never changed by SQL)"
@@ -52,28 +74,71 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
     def __init__(self, connections: Connections, names: Names, clock: Clock) -> None:
         super().__init__(connections, names, clock)
         self._names = names
+        self.parking = PostgresParkingLot(connections, names)
+        self.leases = PostgresLeases(connections, names, clock)
+        self.actions = PostgresActions(connections, names, clock)
         BindsStatements.__init__(self, postgres_dialect())
 
     # ---------------------------------------------------------------------- set-up
 
-    async def prepare(self, processor: str, *, version: int, tables: Sequence[Table]) -> Checkpoint:
+    async def prepare(
+        self,
+        processor: str,
+        *,
+        version: int,
+        tables: Sequence[Table],
+        kind: str = "projector",
+        partitions: int = 1,
+        start: int = 0,
+        query: str | None = None,
+    ) -> Checkpoint:
         self._refuse_taken(tables)
         making = make_tables(tables, self._dialect)
         replacing = replace_tables(tables, self._dialect)
+        after = str(start) if start else BEGINNING_IN_WORDS
 
         async def work(connection: Connection) -> Checkpoint:
             await connection.execute(self._names.fill(ONE_AT_A_TIME))
-            recorded = await connection.fetchval(self._names.fill(RECORDED_VERSION), processor)
-            refuse_older_code(processor, version, recorded)
-            if recorded is not None and recorded < version:
+            recorded = await connection.fetchrow(self._names.fill(RECORDED), processor)
+            if recorded is not None and _is_newer(processor, (version, kind, partitions), tuple(recorded)):
                 await replacing(connection)  # before the checkpoint: a copy that writes holds both in this order
-                await self.reset_within(connection, processor)
+                await connection.execute(self._names.fill(NO_MORE), processor, partitions)
+                await connection.execute(self._names.fill(SEND_BACK), processor)
+                await self._asides.forget(connection, processor)
             await making(connection)
-            now = to_micros(self._clock.now())
-            await connection.execute(self._names.fill(RECORD_VERSION), processor, version, now)
+            values = (processor, kind, version, partitions, after, query, self._micros())
+            await connection.execute(self._names.fill(RECORD), *values)
             return await self.checkpoint_within(connection, processor)
 
         return await again_if_transient(self._connections, work, for_user=True)
+
+    async def truncate(self, processor: str, tables: Sequence[Table]) -> None:
+        self._refuse_taken(tables)
+        emptying = empty_tables(tables, self._dialect)
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(self._names.fill(ONE_AT_A_TIME))
+            if not await connection.fetchval(self._names.fill(EMPTIED), self._micros(), processor):
+                await self._refuse_unknown(connection, processor)
+            await emptying(connection)
+            await self.reset_within(connection, processor)
+
+        await again_if_transient(self._connections, work, for_user=True)
+
+    async def drop(self, processor: str, tables: Sequence[Table]) -> None:
+        self._refuse_taken(tables)
+        dropping = replace_tables(tables, self._dialect)
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(self._names.fill(ONE_AT_A_TIME))
+            if not await connection.fetchval(self._names.fill(DROPPED), processor):
+                await self._refuse_unknown(connection, processor)
+            await dropping(connection)
+            await self.reset_within(connection, processor)
+            for statement in FORGET:
+                await connection.execute(self._names.fill(statement), processor)
+
+        await again_if_transient(self._connections, work, for_user=True)
 
     async def make(self, tables: Sequence[Table]) -> None:
         self._refuse_taken(tables)
@@ -99,9 +164,9 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
                 raise InvalidInput(f"{table.fullname!r}: the schema is Eventfold's own; name another, or none")
 
     async def note_error(self, processor: str, error: str | None) -> None:
-        told = None if error is None else error.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+        told = None if error is None else printable(error)
         async with session(self._connections) as connection:
-            await connection.execute(self._names.fill(NOTE_ERROR), told, to_micros(self._clock.now()), processor)
+            await connection.execute(self._names.fill(NOTE_ERROR), told, self._micros(), processor)
 
     # --------------------------------------------------------------------- writing
 
@@ -129,7 +194,7 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
         """
         async with (
             self._connections.use(for_user=True) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
+            in_transaction(connection, AS_OF_NOW),
         ):
             await connection.fetchval(self._names.fill(OURS_LAST))  # and from here no statement can make it writable
             try:
@@ -143,3 +208,18 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
 
     async def close(self) -> None:
         await self._connections.close()
+
+
+def _is_newer(processor: str, code: tuple[int, str, int], recorded: tuple[int, str, int]) -> bool:
+    """
+    Whether the code is newer than what has filled the tables.
+
+    Raises:
+        InvalidInput: it is another kind, older, or divided in another way.
+    """
+    version, kind, partitions = code
+    refuse_other_kind(processor, kind, recorded[1])
+    refuse_older_code(processor, version, recorded[0])
+    if version == recorded[0]:
+        refuse_other_partitions(processor, partitions, recorded[2])
+    return version > recorded[0]

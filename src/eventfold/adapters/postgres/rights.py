@@ -8,7 +8,7 @@ from typing import Final
 
 from eventfold.adapters.postgres.connection import Connection
 from eventfold.adapters.postgres.names import Names
-from eventfold.adapters.postgres.roles import APPENDING, BOOKKEEPING, READABLE, READING, Roles
+from eventfold.adapters.postgres.roles import APPENDING, BOOKKEEPING, EFFECTS, ENTERING, READABLE, READING, Roles
 from eventfold.ports.inspection import Finding
 
 __all__ = ["of_rights", "without_guard"]
@@ -156,9 +156,13 @@ def may(roles: Roles, role: str, table: str, privilege: str) -> bool:
     """What `eventfold store roles` prints, as a question."""
     if role == roles.owner:
         return True
-    if privilege == "SELECT":
-        return table in READABLE
-    return role == roles.projector and table in BOOKKEEPING and privilege != "TRUNCATE"
+    if privilege == "SELECT" and table in READABLE:
+        return True
+    if table in ENTERING:
+        return role == roles.writer and privilege in {"SELECT", "INSERT"}
+    if table in EFFECTS:
+        return role == roles.projector and privilege != "TRUNCATE"
+    return role == roles.projector and table in BOOKKEEPING and privilege not in {"SELECT", "TRUNCATE"}
 
 
 def _told(role: str, privilege: str, on: str, *, has: bool) -> str:

@@ -20,17 +20,31 @@ from eventfold.adapters.postgres.session import unit
 from eventfold.adapters.postgres.views import VIEW_OF_A_CATEGORY
 from eventfold.errors import InvalidInput
 
-__all__ = ["APPENDING", "BOOKKEEPING", "READABLE", "READING", "Roles", "apply_roles", "role_statements"]
+__all__ = [
+    "APPENDING",
+    "BOOKKEEPING",
+    "EFFECTS",
+    "ENTERING",
+    "READABLE",
+    "READING",
+    "Roles",
+    "apply_roles",
+    "role_statements",
+]
 
 _ROLE: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 READABLE: Final = (
     "events", "event_tags", "events_json", "stream_marks", "store", "store_migrations", "incarnations", "processors",
-    "leases", "checkpoints", "parked", "removed_events",
+    "leases", "lease_members", "checkpoints", "parked", "removed_events",
 )  # fmt: skip
 """What readers, writers and projectors may SELECT from. Payloads elsewhere (snapshots, timers) are the owner's."""
-BOOKKEEPING: Final = ("processors", "leases", "checkpoints", "parked")
+BOOKKEEPING: Final = ("processors", "leases", "lease_members", "checkpoints", "parked")
 """What projectors write of their own."""
+EFFECTS: Final = ("actions",)
+"""What projectors write of their own too, and nobody else reads: what the world has answered."""
+ENTERING: Final = ("commands",)
+"""What writers add to and look up, and nobody else reads: what was replied to a command."""
 READING: Final = ("bound", "horizon", "recognise")
 """Functions that whoever reads calls."""
 APPENDING: Final = ("append_1", "append_n", "append_r", "append_all")
@@ -112,7 +126,9 @@ def _statements(names: Names, roles: Roles, rows: str) -> Iterator[str]:
     yield names.fill(f"GRANT SELECT ON SEQUENCE {{events_position_seq}} TO {readers}")
     yield names.fill(f"GRANT EXECUTE ON FUNCTION {_list(names, READING)} TO {readers}")
     yield names.fill(f"GRANT EXECUTE ON FUNCTION {_list(names, APPENDING)} TO {writer}")
+    yield names.fill(f"GRANT SELECT, INSERT ON {_list(names, ENTERING)} TO {writer}")
     yield names.fill(f"GRANT INSERT, UPDATE, DELETE ON {_list(names, BOOKKEEPING)} TO {projector}")
+    yield names.fill(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_list(names, EFFECTS)} TO {projector}")
     yield (
         "DO $$ DECLARE made text; BEGIN FOR made IN SELECT c.oid::regclass FROM pg_class AS c "  # noqa: S608 - checked names
         f"WHERE c.relnamespace = '{names.schema}'::regnamespace AND c.relkind = 'v' "

@@ -17,6 +17,7 @@ from eventfold.adapters.postgres.transient import ATTEMPTS, pause_before
 from eventfold.errors import InvalidInput, RetryTransaction, StoreUnavailable
 from eventfold.ports.checkpoint_store import Move
 from eventfold.ports.failpoint import failpoint
+from eventfold.ports.parking import Settled
 from eventfold.ports.read_model import Params, Writes
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ _LONGEST_PAUSE: Final = 8
 
 class Checkpoints(Protocol):
     async def advance_within(self, connection: Connection, move: Move) -> None: ...
-    async def took_within(self, connection: Connection, move: Move) -> bool: ...
+    async def settle_within(self, connection: Connection, settled: Settled) -> None: ...
+    async def took_within(self, connection: Connection, step: Move | Settled) -> bool: ...
 
 
 class OpenTransaction:
@@ -70,11 +72,15 @@ class OpenTransaction:
             await _write(connection, writes)
             return [make(row) for row in await connection.fetch(sql, *values)]
 
-    async def commit(self, writes: Writes, move: Move | None) -> None:
+    async def run(self, writes: Writes) -> None:
         async with self._ended_by_an_error():
-            if writes or move is not None or self._connection is not None:
-                await self._committed(writes, move)
-            if move is not None:
+            await _write(await self._begun(), writes)
+
+    async def commit(self, writes: Writes, step: Move | Settled | None) -> None:
+        async with self._ended_by_an_error():
+            if writes or step is not None or self._connection is not None:
+                await self._committed(writes, step)
+            if step is not None:
                 failpoint("projection.after_commit")
         await self.end()
 
@@ -96,11 +102,11 @@ class OpenTransaction:
                 raise
         return self._connection
 
-    async def _committed(self, writes: Writes, move: Move | None) -> None:
+    async def _committed(self, writes: Writes, step: Move | Settled | None) -> None:
         has_read = self._connection is not None
         for attempt in count(1):
             try:
-                await self._commit(await self._begun(), writes, move)
+                await self._commit(await self._begun(), writes, step)
                 break
             except AGAIN:
                 if has_read or attempt == ATTEMPTS:
@@ -108,33 +114,36 @@ class OpenTransaction:
                 await self._roll_back()
                 await pause_before(attempt)
             except LOST:
-                if not (self._committing and move is not None and await self._took(move)):
+                if not (self._committing and step is not None and await self._took(step)):
                     raise
                 break
 
-    async def _commit(self, connection: Connection, writes: Writes, move: Move | None) -> None:
+    async def _commit(self, connection: Connection, writes: Writes, step: Move | Settled | None) -> None:
         await _write(connection, writes)
-        if move is not None:
+        if step is not None:
             failpoint("projection.before_checkpoint")
-            await self._checkpoints.advance_within(connection, move)
+            if isinstance(step, Settled):
+                await self._checkpoints.settle_within(connection, step)
+            else:
+                await self._checkpoints.advance_within(connection, step)
             failpoint("projection.after_checkpoint_before_commit")
         self._committing = True
         await connection.execute("COMMIT")
 
-    async def _took(self, move: Move) -> bool:
+    async def _took(self, step: Move | Settled) -> bool:
         """Whether the commit that was not answered took place: asked on other connections, until one answers."""
         self._throw_away()
         for attempt in count(1):
             try:
                 async with self._connections.use() as connection:
                     await connection.execute(BEGIN)
-                    took = await self._checkpoints.took_within(connection, move)
+                    took = await self._checkpoints.took_within(connection, step)
                     await connection.execute("ROLLBACK")
                     return took
             except StoreUnavailable as away:
                 if not isinstance(away.__cause__, LOST):
                     raise
-                _log.warning("processor %r: was its last commit done? Asking again: %s", move.processor, away)
+                _log.warning("processor %r: was its last commit done? Asking again: %s", step.processor, away)
                 await pause_before(min(attempt, _LONGEST_PAUSE))
         raise AssertionError("unreachable: it asks until there is an answer")
 

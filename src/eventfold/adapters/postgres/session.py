@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from eventfold.adapters.postgres.connection import Connection, Connections
 
-__all__ = ["READ_COMMITTED", "session", "unit"]
+__all__ = ["AS_OF_NOW", "in_transaction", "session", "unit"]
 
-READ_COMMITTED = "read_committed"
-"""As the driver spells it. Said each time: through a pooler the database's own default is what a session has."""
+# The level is said each time: through a pooler the database's own default is what a session has.
+BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+AS_OF_NOW: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""For several statements that must see the same."""
 
 
 @asynccontextmanager
@@ -25,15 +28,32 @@ async def session(connections: Connections, *, for_user: bool = False) -> AsyncG
         if not connections.pooled:
             yield connection
             return
-        async with connection.transaction(isolation=READ_COMMITTED):
+        async with in_transaction(connection):
             yield connection
 
 
 @asynccontextmanager
 async def unit(connections: Connections, *, for_user: bool = False) -> AsyncGenerator[Connection]:
     """A connection within a transaction: all of the block, or nothing."""
-    async with (
-        connections.use(for_user=for_user) as connection,
-        connection.transaction(isolation=READ_COMMITTED),
-    ):
+    async with connections.use(for_user=for_user) as connection, in_transaction(connection):
         yield connection
+
+
+@asynccontextmanager
+async def in_transaction(connection: Connection, begin: str = BEGIN) -> AsyncGenerator[None]:
+    """
+    A transaction: all of the block, or nothing.
+
+    Not the driver's own: cancelled while it begins or ends, that one believes for ever that it is open. Whoever lends
+    the connection looks after it when the block is cancelled or takes too long.
+    """
+    await connection.execute(begin)
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except Exception:
+        if not connection.is_closed() and connection.is_in_transaction():
+            await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")

@@ -11,7 +11,7 @@ from eventfold.adapters.sql import ddl_create, ddl_drop
 if TYPE_CHECKING:
     from sqlalchemy import Dialect, Table
 
-__all__ = ["Work", "make_tables", "replace_tables"]
+__all__ = ["Work", "empty_tables", "make_tables", "replace_tables"]
 
 Work: TypeAlias = Callable[[Connection], Awaitable[None]]
 
@@ -52,5 +52,18 @@ def replace_tables(tables: Sequence[Table], dialect: Dialect) -> Work:
         await connection.execute(PATIENCE)
         for statement in dropped:
             await connection.execute(statement)
+
+    return work
+
+
+def empty_tables(tables: Sequence[Table], dialect: Dialect) -> Work:
+    """What empties those that are there, within a transaction. All at once, for they may refer to each other."""
+    named = [(table.schema, table.name, dialect.identifier_preparer.format_table(table)) for table in tables]
+
+    async def work(connection: Connection) -> None:
+        await connection.execute(PATIENCE)
+        there = [full for schema, name, full in named if await connection.fetchval(IS_THERE, schema, name)]
+        if there:
+            await connection.execute(f"TRUNCATE {', '.join(there)}")
 
     return work

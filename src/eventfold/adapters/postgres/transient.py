@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from eventfold.adapters.postgres.connection import Connection, Connections
 from eventfold.adapters.postgres.failures import TRANSIENT
-from eventfold.adapters.postgres.session import READ_COMMITTED
+from eventfold.adapters.postgres.session import in_transaction
 
 __all__ = ["ATTEMPTS", "again_if_transient", "pause_before"]
 
@@ -26,11 +26,11 @@ async def again_if_transient(
     async with connections.use(for_user=for_user) as connection:
         for attempt in range(1, ATTEMPTS):
             try:
-                async with connection.transaction(isolation=READ_COMMITTED):
+                async with in_transaction(connection):
                     return await work(connection)
             except TRANSIENT:
                 await pause_before(attempt)
-        async with connection.transaction(isolation=READ_COMMITTED):
+        async with in_transaction(connection):
             return await work(connection)
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import msgspec
 
+from eventfold.adapters.sqlite.command_log import SqliteCommandLog
 from eventfold.adapters.sqlite.connection import Connection, speaking_our_errors
 from eventfold.adapters.sqlite.event_store import EVENTS, MARK, SqliteEventStore, marked, stored
 from eventfold.adapters.sqlite.group import HEAD, INSERT_EVENT, INSERT_TAG
@@ -35,7 +36,9 @@ from eventfold.ports.administration import (
     tombstone,
 )
 from eventfold.ports.clock import Clock, micros_of
+from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import Append, Appended, Condition
+from eventfold.ports.failpoint import failpoint
 from eventfold.ports.read_model import Params, Writes
 from eventfold.ports.subscription import PAGE
 from eventfold.ports.unit import LONGEST_HOLD
@@ -258,7 +261,9 @@ class SqliteAdministration:
                     if not connection.in_transaction:
                         self._begin(connection)
                     result = act(connection)
+                    failpoint("administration.before_commit")
                     connection.execute(self._fill(COMMIT))
+                    failpoint("administration.removed")
                     return result
 
                 with speaking_our_errors(self._path, self._busy):
@@ -352,12 +357,19 @@ class _Beside:
     """The transaction of a deletion, for what belongs to it."""
 
     def __init__(self, store: SqliteEventStore, rows: SqliteReadModel, connection: Connection) -> None:
+        self._commands = SqliteCommandLog.of(store)
         self._rows = rows
         self._connection = connection
         self.load = store.load  # nothing of the stream has gone yet
 
     async def append(self, *appends: Append, condition: Condition | None = None) -> Appended:
         raise InvalidInput("nothing is appended within a deletion but its tombstone; append afterwards")
+
+    async def accept(self, accepted: Accepted) -> None:
+        raise InvalidInput("no command is accepted within a deletion; execute it afterwards")
+
+    async def accepted(self, command_id: bytes) -> Accepted | None:
+        return await self._commands.accepted(command_id)
 
     async def fetch(self, writes: Writes, select: SelectBase, params: Params | None) -> list[tuple[Any, ...]]:
         await self.run(writes)

@@ -114,7 +114,9 @@ def _of_the_tables(url: str, path: str, found: int, damage: str | None) -> Itera
 
 def _of_the_file(url: str, path: str, mode: int) -> Iterator[Finding]:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        files = shlex.join(f"{path}{end}" for end in ("", "-wal", "-shm", "-lock") if Path(f"{path}{end}").exists())
+        files = shlex.join(
+            f"{path}{end}" for end in ("", "-wal", "-shm", "-lock", "-streams") if Path(f"{path}{end}").exists()
+        )
         yield Finding(f"others than the owner may open the file ({mode:04o})", f"chmod go= {files}")
     if not os.access(path, os.W_OK) or not os.access(Path(path).parent, os.W_OK):
         yield Finding(

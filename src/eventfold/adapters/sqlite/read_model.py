@@ -6,22 +6,31 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import apsw.ext
 
 from eventfold.adapters.sql import BindsStatements, ddl_create, ddl_drop, sqlite_dialect
-from eventfold.adapters.sqlite.connection import IN_MEMORY, Connection, in_transaction, speaking_our_errors
+from eventfold.adapters.sqlite.actions import SqliteActions
+from eventfold.adapters.sqlite.bookkeeping import printable
+from eventfold.adapters.sqlite.connection import IN_MEMORY, Connection, speaking_our_errors
+from eventfold.adapters.sqlite.leases import SqliteLeases
 from eventfold.adapters.sqlite.names import Names
-from eventfold.adapters.sqlite.processors import SqliteProcessors
+from eventfold.adapters.sqlite.processors import FROM_THE_BEGINNING, SqliteProcessors
 from eventfold.adapters.sqlite.writer import Writer
-from eventfold.domain.message import to_micros
 from eventfold.errors import InvalidInput, StoreClosed, UnsupportedStatement
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.clock import Clock
 from eventfold.ports.failpoint import failpoint
-from eventfold.ports.read_model import Params, RowTransaction, Writes, refuse_older_code
+from eventfold.ports.parking import Settled
+from eventfold.ports.read_model import (
+    Params,
+    RowTransaction,
+    Writes,
+    refuse_older_code,
+    refuse_other_kind,
+    refuse_other_partitions,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -32,12 +41,26 @@ __all__ = ["SqliteReadModel"]
 
 T = TypeVar("T")
 
-RECORDED_VERSION: Final = "SELECT code_version FROM {processors} WHERE name = ?"
-RECORD_VERSION: Final = """
-INSERT INTO {processors} (name, kind, code_version, updated_at) VALUES (?, 'projector', ?, ?)
+RECORDED: Final = "SELECT code_version, kind, partitions FROM {processors} WHERE name = ?"
+RECORD: Final = """
+INSERT INTO {processors} (name, kind, code_version, partitions, start, query, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE
-SET code_version = excluded.code_version, last_error = NULL, updated_at = excluded.updated_at
+SET code_version = excluded.code_version, partitions = excluded.partitions,
+    query = coalesce(excluded.query, query), last_error = NULL, updated_at = excluded.updated_at
 """
+# Whoever prepares it may own a partition already. A copy of older code may too, and one that stands at the beginning is
+# not kept out by its place, so there the epoch rises; without a lease it is 0 and stays so.
+SEND_BACK: Final = """
+UPDATE {checkpoints} SET position = 0, event_id = NULL, epoch = epoch + (position = 0 AND epoch > 0)
+WHERE processor = ? AND generation = 0
+"""
+EMPTIED: Final = "UPDATE {processors} SET last_error = NULL, updated_at = ? WHERE name = ?"
+# All but its leases, so that no copy that still runs is ever taken for a later one.
+FORGET: Final = (
+    "DELETE FROM {processors} WHERE name = ?",
+    "DELETE FROM {lease_members} WHERE processor = ?",
+    "DELETE FROM {actions} WHERE reactor = ?",
+)
 NOTE_ERROR: Final = "UPDATE {processors} SET last_error = ?, updated_at = ? WHERE name = ?"
 query_info: Final[Callable[[Any, str], apsw.ext.QueryDetails]] = cast("Any", apsw.ext).query_info
 
@@ -61,7 +84,8 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
         busy: float = 0.0,
     ) -> None:
         super().__init__(writer, reader, names, path, clock, busy=busy)
-        self._names = names
+        self.leases = SqliteLeases(writer, reader, names, path, clock, busy=busy)
+        self.actions = SqliteActions(writer, reader, names, path, clock, busy=busy)
         self._queries = queries
         self._queries_lock = threading.Lock()
         BindsStatements.__init__(self, sqlite_dialect())
@@ -69,48 +93,97 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
 
     # ---------------------------------------------------------------------- set-up
 
-    async def prepare(self, processor: str, *, version: int, tables: Sequence[Table]) -> Checkpoint:
-        for table in tables:
-            self._refuse_our_own(table.name)
-        creates = [statement for table in tables for statement in ddl_create(table, self._dialect)]
-        drops = [statement for table in reversed(tables) for statement in ddl_drop(table, self._dialect)]
-        work = partial(self._prepare, processor, version, creates, drops)
-        return await self._write(lambda connection: in_transaction(connection, work), for_user=True)
+    async def prepare(
+        self,
+        processor: str,
+        *,
+        version: int,
+        tables: Sequence[Table],
+        kind: str = "projector",
+        partitions: int = 1,
+        start: int = 0,
+        query: str | None = None,
+    ) -> Checkpoint:
+        creates, drops = self._creates(tables), self._drops(tables)
+        starts = str(start) if start else FROM_THE_BEGINNING
+
+        def work(connection: Connection) -> Checkpoint:
+            found = connection.execute(self._fill(RECORDED), (processor,)).fetchone()
+            if found is not None:
+                recorded, *rest = found
+                refuse_other_kind(processor, kind, rest[0])
+                refuse_older_code(processor, version, recorded)
+                if recorded < version:
+                    self._begin_anew(connection, processor, drops)
+                else:
+                    refuse_other_partitions(processor, partitions, rest[1])
+            for statement in creates:
+                connection.execute(statement)
+            connection.execute(
+                self._fill(RECORD), (processor, kind, version, partitions, starts, query, self._micros())
+            )
+            return self.checkpoint_within(connection, processor)
+
+        return await self._transact(work, for_user=True)
+
+    def _begin_anew(self, connection: Connection, processor: str, drops: Sequence[str]) -> None:
+        for statement in drops:
+            connection.execute(statement)
+        self.parking.forget_within(connection, processor)
+        connection.execute(self._fill(SEND_BACK), (processor,))
+
+    async def truncate(self, processor: str, tables: Sequence[Table]) -> None:
+        empties = [self.bind(table.delete(), None)[0].sql for table in reversed(tables)]
+
+        def work(connection: Connection) -> None:
+            self.kind_within(connection, processor)
+            for statement in empties:
+                connection.execute(statement)
+            connection.execute(self._fill(EMPTIED), (self._micros(), processor))
+            self.reset_within(connection, processor)
+
+        await self._transact(work, for_user=True)
+
+    async def drop(self, processor: str, tables: Sequence[Table]) -> None:
+        drops = self._drops(tables)
+
+        def work(connection: Connection) -> None:
+            self.kind_within(connection, processor)
+            for statement in drops:
+                connection.execute(statement)
+            self.reset_within(connection, processor)
+            for statement in FORGET:
+                connection.execute(self._fill(statement), (processor,))
+
+        await self._transact(work, for_user=True)
 
     async def make(self, tables: Sequence[Table]) -> None:
-        for table in tables:
-            self._refuse_our_own(table.name)
-        creates = [statement for table in tables for statement in ddl_create(table, self._dialect)]
+        creates = self._creates(tables)
 
         def work(connection: Connection) -> None:
             for statement in creates:
                 connection.execute(statement)
 
         if creates:
-            await self._write(lambda connection: in_transaction(connection, work), for_user=True)
+            await self._transact(work, for_user=True)
+
+    def _creates(self, tables: Sequence[Table]) -> list[str]:
+        for table in tables:
+            self._refuse_our_own(table.name)
+        return [statement for table in tables for statement in ddl_create(table, self._dialect)]
+
+    def _drops(self, tables: Sequence[Table]) -> list[str]:
+        for table in tables:
+            self._refuse_our_own(table.name)
+        return [statement for table in reversed(tables) for statement in ddl_drop(table, self._dialect)]
 
     def _refuse_our_own(self, table: str) -> None:
         if self._names.is_ours(table):
             raise InvalidInput(f"{table!r} is a table of Eventfold, which no projector writes; choose another name")
 
-    def _prepare(
-        self, processor: str, version: int, creates: Sequence[str], drops: Sequence[str], connection: Connection
-    ) -> Checkpoint:
-        recorded = connection.execute(self._names.fill(RECORDED_VERSION), (processor,)).get
-        refuse_older_code(processor, version, recorded)
-        if recorded is not None and recorded < version:
-            for statement in drops:
-                connection.execute(statement)
-            self.reset_within(connection, processor)
-        for statement in creates:
-            connection.execute(statement)
-        now = to_micros(self._clock.now())
-        connection.execute(self._names.fill(RECORD_VERSION), (processor, version, now))
-        return self.checkpoint_within(connection, processor)
-
     async def note_error(self, processor: str, error: str | None) -> None:
-        values = (error, to_micros(self._clock.now()), processor)
-        statement = self._names.fill(NOTE_ERROR)
+        values = (None if error is None else printable(error), self._micros(), processor)
+        statement = self._fill(NOTE_ERROR)
         await self._write(lambda connection: connection.execute(statement, values))
 
     # --------------------------------------------------------------------- writing
@@ -198,26 +271,35 @@ class _OpenTransaction:
 
         return [make(row) for row in await self._work(run, writes)]
 
-    async def commit(self, writes: Writes, move: Move | None) -> None:
+    async def run(self, writes: Writes) -> None:
+        await self._work(lambda: self._write(writes), writes)
+
+    async def commit(self, writes: Writes, step: Move | Settled | None) -> None:
         def run() -> None:
             self._write(writes)
-            if move is not None:
+            if step is not None:
                 failpoint("projection.before_checkpoint")
-                self._rows.advance_within(self._connection, move)
+                self._take(step)
                 failpoint("projection.after_checkpoint_before_commit")
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
-            if move is not None:
+            if step is not None:
                 failpoint("projection.after_commit")
 
-        await self._work(run, writes)
+        await self._work(run, writes, len(step.aside) if isinstance(step, Move) else 0)
         self._over = InvalidInput("this transaction is over; open another one")
 
-    async def _work(self, run: Callable[[], T], writes: Writes) -> T:
+    def _take(self, step: Move | Settled) -> None:
+        if isinstance(step, Move):
+            self._rows.advance_within(self._connection, step)
+        else:
+            self._rows.settle_within(self._connection, step)
+
+    async def _work(self, run: Callable[[], T], writes: Writes, more: int = 0) -> T:
         if self._over is not None:
             raise self._over
         try:
-            return await self._rows.work(run, sum(len(rows) for _, rows in writes))
+            return await self._rows.work(run, more + sum(len(rows) for _, rows in writes))
         except BaseException as error:
             self._over = error
             self._roll_back()

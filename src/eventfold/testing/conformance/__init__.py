@@ -12,20 +12,28 @@ Every test gets a fresh, empty adapter. A name says which promise was broken, an
 proves. Needs `eventfold[testing]`.
 """
 
+from eventfold.testing.conformance.actions import ActionsConformance
 from eventfold.testing.conformance.administration import AdministrationConformance
 from eventfold.testing.conformance.checkpoint_store import CheckpointStoreConformance
 from eventfold.testing.conformance.codec import CodecConformance
+from eventfold.testing.conformance.command_log import CommandLogConformance
 from eventfold.testing.conformance.event_store import DurableEventStoreConformance, EventStoreConformance
+from eventfold.testing.conformance.leases import LeasesConformance
+from eventfold.testing.conformance.parking import ParkingLotConformance
 from eventfold.testing.conformance.processors import ProcessorRegisterConformance
 from eventfold.testing.conformance.read_model import ReadModelConformance
 from eventfold.testing.conformance.units import UnitsConformance
 
 __all__ = [
+    "ActionsConformance",
     "AdministrationConformance",
     "CheckpointStoreConformance",
     "CodecConformance",
+    "CommandLogConformance",
     "DurableEventStoreConformance",
     "EventStoreConformance",
+    "LeasesConformance",
+    "ParkingLotConformance",
     "ProcessorRegisterConformance",
     "ReadModelConformance",
     "UnitsConformance",

@@ -14,8 +14,8 @@ from eventfold.testing.conformance.material import Suite
 __all__ = ["CheckpointStoreConformance"]
 
 
-def step(previous: int, position: int, *, processor: str = "stock", epoch: int = 0) -> Move:
-    return Move(processor, previous, position, uuid7().bytes, epoch)
+def step(previous: int, position: int, *, processor: str = "stock", epoch: int = 0, partition: int = 0) -> Move:
+    return Move(processor, previous, position, uuid7().bytes, epoch, partition)
 
 
 class CheckpointStoreConformance(Suite):
@@ -42,7 +42,7 @@ class CheckpointStoreConformance(Suite):
         for _ in range(3):
             assert await checkpoints.checkpoint("stock") == Checkpoint(5, move.event_id)
             assert await checkpoints.checkpoint("new") == BEGINNING
-        assert list(await checkpoints.checkpoints()) == ["stock"]
+        assert list(await checkpoints.checkpoints()) == [("stock", 0)]
         await checkpoints.advance(step(5, 6))
 
     async def test_fm13_a_step_from_elsewhere_is_fenced_and_changes_nothing(self, checkpoints: CheckpointStore) -> None:
@@ -96,7 +96,7 @@ class CheckpointStoreConformance(Suite):
         moves = [step(0, number + 1, processor=name) for number, name in enumerate(names)]
         for move in moves:
             await checkpoints.advance(move)
-        expected = {move.processor: Checkpoint(move.position, move.event_id) for move in moves}
+        expected = {(move.processor, 0): Checkpoint(move.position, move.event_id) for move in moves}
         assert dict(await checkpoints.checkpoints()) == expected
 
     async def test_i7_reset_leads_back_to_the_beginning(self, checkpoints: CheckpointStore) -> None:
@@ -105,13 +105,45 @@ class CheckpointStoreConformance(Suite):
         await checkpoints.advance(step(0, 3, processor="other"))
         await checkpoints.reset("stock")
         assert await checkpoints.checkpoint("stock") == BEGINNING
-        assert list(await checkpoints.checkpoints()) == ["other"]
+        assert list(await checkpoints.checkpoints()) == [("other", 0)]
         await self._fenced(checkpoints, step(5, 6), actual=0)
         await checkpoints.advance(step(0, 2))
+
+    async def test_i7_each_partition_has_a_place_of_its_own(self, checkpoints: CheckpointStore) -> None:
+        moves = [step(0, 7, partition=2), step(0, 5), step(0, 9, partition=1)]
+        for move in moves:
+            await checkpoints.advance(move)
+        for move in moves:
+            expected = Checkpoint(move.position, move.event_id)
+            assert await checkpoints.checkpoint("stock", move.partition) == expected
+        assert [(whose, at.position) for whose, at in (await checkpoints.checkpoints()).items()] == [
+            (("stock", 0), 5),
+            (("stock", 1), 9),
+            (("stock", 2), 7),
+        ]
+        assert await checkpoints.checkpoint("stock", 3) == BEGINNING
+
+    async def test_fm13_a_step_is_compared_with_its_own_partition(self, checkpoints: CheckpointStore) -> None:
+        await checkpoints.advance(step(0, 5))
+        await checkpoints.advance(step(0, 9, partition=1))
+        await self._fenced(checkpoints, step(5, 10, partition=1), actual=9)
+        await self._fenced(checkpoints, step(9, 10), actual=5)
+        await self._fenced(checkpoints, step(5, 10, partition=2), actual=0)
+        await checkpoints.advance(step(9, 10, partition=1))
+        assert (await checkpoints.checkpoint("stock")).position == 5
+
+    async def test_i7_reset_leads_all_partitions_back(self, checkpoints: CheckpointStore) -> None:
+        for partition in range(3):
+            await checkpoints.advance(step(0, 5, partition=partition))
+        await checkpoints.reset("stock")
+        assert dict(await checkpoints.checkpoints()) == {}
+        for partition in range(3):
+            await self._fenced(checkpoints, step(5, 6, partition=partition), actual=0)
+            await checkpoints.advance(step(0, 4, partition=partition))
 
     async def test_g06_the_list_of_checkpoints_is_nobodys_to_change(self, checkpoints: CheckpointStore) -> None:
         await checkpoints.advance(step(0, 5))
         found = await checkpoints.checkpoints()
         if isinstance(found, dict):
             found.clear()
-        assert list(await checkpoints.checkpoints()) == ["stock"]
+        assert list(await checkpoints.checkpoints()) == [("stock", 0)]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, select
 
 from eventfold.adapters.system import uuid7
-from eventfold.errors import InvalidInput, StoreClosed
+from eventfold.errors import Fenced, InvalidInput, StoreClosed
 from eventfold.ports.checkpoint_store import BEGINNING, Move
 from eventfold.ports.processors import ProcessorRecord
 from eventfold.ports.read_model import ReadModel
@@ -92,12 +92,54 @@ class ProcessorRegisterConformance(Suite):
         assert await rows.query(select(NUMBERS)) == []
         assert ((await self._one(rows)).version, (await self._one(rows, "other")).position) == (2, 3)
 
+    async def test_i7_of_all_partitions_the_one_that_is_furthest_behind_is_told(self, rows: ReadModel) -> None:
+        await rows.prepare("numbers", version=1, tables=[], partitions=3, query="[[[],[],[]]]")
+        found = await self._one(rows)
+        assert (found.partitions, found.positions, found.position) == (3, (0, 0, 0), 0)
+        assert (found.start, found.query) == (0, "[[[],[],[]]]")
+        for partition, position in ((2, 9), (0, 7)):
+            await rows.advance(Move("numbers", 0, position, uuid7().bytes, partition=partition))
+        found = await self._one(rows)
+        assert (found.positions, found.position) == ((7, 0, 9), 0)
+        await rows.advance(Move("numbers", 0, 4, uuid7().bytes, partition=1))
+        found = await self._one(rows)
+        assert (found.positions, found.position) == ((7, 4, 9), 4)
+
+    async def test_i11_what_acts_on_the_world_starts_over_only_if_that_is_said(self, rows: ReadModel) -> None:
+        await rows.prepare("mails", version=2, tables=[], kind="reactor", start=3)
+        move = Move("mails", 0, 5, uuid7().bytes)
+        await rows.advance(move)
+        await rows.note_error("mails", "old")
+        with pytest.raises(InvalidInput, match=r"'mails' is a reactor.*--allow-side-effects"):
+            await rows.start_over("mails")
+        found = await self._one(rows, "mails")
+        assert (found.kind, found.version, found.position, found.error) == ("reactor", 2, 5, "old")
+        assert (await rows.checkpoint("mails")).event_id == move.event_id
+        await rows.start_over("mails", side_effects=True)
+        found = await self._one(rows, "mails")
+        assert (found.version, found.position, found.error, found.start) == (0, 0, None, 3)
+        await self._at_five(rows)
+        await rows.start_over("numbers", side_effects=True)  # one that has none may be told so too
+        assert (await self._one(rows)).position == 0
+
+    async def test_i7_starting_over_leads_all_partitions_back_and_fences_who_runs(self, rows: ReadModel) -> None:
+        await rows.prepare("numbers", version=1, tables=[NUMBERS], partitions=2)
+        for partition in range(2):
+            await rows.advance(Move("numbers", 0, 5, uuid7().bytes, partition=partition))
+        await rows.start_over("numbers")
+        assert (await self._one(rows)).positions == (0, 0)
+        for partition in range(2):
+            with pytest.raises(Fenced):
+                await rows.advance(Move("numbers", 5, 6, uuid7().bytes, partition=partition))
+        await rows.prepare("numbers", version=1, tables=[NUMBERS], partitions=3)  # as after a new version
+
     async def test_i7_an_unknown_processor_is_refused_with_the_known_ones(self, rows: ReadModel) -> None:
         await self._at_five(rows)
         for refused in (
             rows.pause("number", paused=True),
             rows.pause("number", paused=False),
             rows.start_over("number"),
+            rows.start_over("number", side_effects=True),
         ):
             with pytest.raises(InvalidInput, match=r"'number'.*\['numbers'\]"):
                 await refused

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
 
 import pytest
@@ -42,6 +42,7 @@ from sqlalchemy import (
 from eventfold.adapters.system import uuid7
 from eventfold.errors import EventfoldError, Fenced, InvalidInput, StoreClosed, UnsupportedStatement
 from eventfold.ports.checkpoint_store import BEGINNING, Checkpoint, Move
+from eventfold.ports.leases import Lease, Leases
 from eventfold.ports.read_model import Params, ReadModel, RowTransaction, Writes
 from eventfold.testing.conformance.material import Suite
 
@@ -88,8 +89,13 @@ CLEAR = delete(STOCK)
 ALL = select(STOCK).order_by(STOCK.c.isbn)
 
 
-def step(previous: int, position: int, *, processor: str = "stock") -> Move:
-    return Move(processor, previous, position, uuid7().bytes)
+class _WithLeases(Protocol):
+    @property
+    def leases(self) -> Leases: ...
+
+
+def step(previous: int, position: int, *, processor: str = "stock", epoch: int = 0, partition: int = 0) -> Move:
+    return Move(processor, previous, position, uuid7().bytes, epoch, partition)
 
 
 def writes(rows: ReadModel, *pairs: tuple[Writing, Params | None]) -> Writes:
@@ -105,7 +111,8 @@ class ReadModelConformance(Suite):
     """
     Every promise of `ReadModel` beyond those of its checkpoints, which have a suite of their own.
 
-    The fixture `rows` gives an empty one. `own_tables` names tables of the store that no projector may have.
+    The fixture `rows` gives an empty one, `leases` those of the same store: of themselves its attribute of this name.
+    `own_tables` names tables of the store that no projector may have.
     """
 
     own_tables: Sequence[str] = ("events", "checkpoints", "Events")
@@ -113,6 +120,10 @@ class ReadModelConformance(Suite):
     @pytest.fixture
     def rows(self) -> ReadModel:
         raise NotImplementedError("define a fixture `rows` that gives an empty read model")
+
+    @pytest.fixture
+    def leases(self, rows: ReadModel) -> Leases:
+        return cast("_WithLeases", rows).leases
 
     @staticmethod
     async def _stock(rows: ReadModel, *names: str, version: int = 1) -> Checkpoint:
@@ -176,6 +187,123 @@ class ReadModelConformance(Suite):
             await rows.prepare("stock", version=2, tables=[STOCK])
         assert await self._found(rows) == [("a", 10)]
         assert (await rows.prepare("stock", version=3, tables=[STOCK])).position == 5
+
+    async def test_i3_another_number_of_partitions_needs_another_version(self, rows: ReadModel) -> None:
+        await rows.prepare("stock", version=1, tables=[STOCK], partitions=2)
+        async with rows.transaction() as transaction:
+            await transaction.commit(added(rows, "a"), step(0, 5, partition=1))
+        for partitions in (1, 3):
+            with pytest.raises(InvalidInput, match=rf"'stock' has partitions={partitions} here, but has run with 2"):
+                await rows.prepare("stock", version=1, tables=[STOCK], partitions=partitions)
+        assert await self._found(rows) == [("a", 10)]
+        assert (await rows.checkpoint("stock", 1)).position == 5
+        assert await rows.prepare("stock", version=1, tables=[STOCK], partitions=2) == BEGINNING
+        assert await rows.prepare("stock", version=2, tables=[STOCK], partitions=3) == BEGINNING
+        assert await self._found(rows) == []
+        assert await rows.checkpoints() == {}
+        (record,) = await rows.processors()
+        assert (record.partitions, record.positions) == (3, (0, 0, 0))
+
+    async def test_i4_a_name_is_of_one_kind_whatever_the_version(self, rows: ReadModel) -> None:
+        await self._stock(rows, "a")
+        for version in (1, 2):
+            with pytest.raises(InvalidInput, match=r"'stock' is a reactor here, .* a projector of that name"):
+                await rows.prepare("stock", version=version, tables=[], kind="reactor")
+        await self._nothing_happened(rows)
+        assert [(each.kind, each.version) for each in await rows.processors()] == [("projector", 1)]
+
+    async def test_i11_the_start_counts_at_the_first_preparation_and_then_for_life(self, rows: ReadModel) -> None:
+        async def starts() -> dict[str, int]:
+            return {each.name: each.start for each in await rows.processors()}
+
+        assert await rows.prepare("mails", version=1, tables=[], kind="reactor", start=7) == BEGINNING
+        await rows.prepare("stock", version=1, tables=[])
+        assert await starts() == {"mails": 7, "stock": 0}
+        await rows.prepare("mails", version=1, tables=[], kind="reactor", start=9)
+        await rows.prepare("mails", version=2, tables=[], kind="reactor", start=0)
+        await rows.prepare("stock", version=1, tables=[], start=3)
+        assert await starts() == {"mails": 7, "stock": 0}
+        assert await rows.checkpoints() == {}
+
+    async def test_i7_what_it_follows_is_kept_as_it_was_said_last(self, rows: ReadModel) -> None:
+        async def follows() -> str | None:
+            (record,) = await rows.processors()
+            return record.query
+
+        await rows.prepare("stock", version=1, tables=[])
+        assert await follows() is None
+        for said in ('[[["ä\'"],[],[]]]', "[[[],[],[]]]"):
+            await rows.prepare("stock", version=1, tables=[], query=said)
+            assert await follows() == said
+
+    async def test_g17_fm11_older_code_that_stands_at_the_beginning_is_fenced_too(
+        self, rows: ReadModel, leases: Leases
+    ) -> None:
+        """It has a partition in which nothing has happened yet, and would fill the tables of the newer version."""
+        await rows.prepare("stock", version=1, tables=[STOCK], partitions=2)
+        older = [await leases.take("stock", partition, "older", seconds=60) for partition in range(2)]
+        await rows.prepare("stock", version=2, tables=[STOCK], partitions=2)
+        for partition, lease in enumerate(older):
+            assert isinstance(lease, Lease)
+            late = step(0, 5, epoch=lease.epoch, partition=partition)
+            async with rows.transaction() as transaction:
+                with pytest.raises(Fenced):
+                    await transaction.commit(added(rows, "a"), late)
+        assert await self._found(rows) == []
+        newer = await rows.checkpoint("stock", 1)
+        await rows.advance(step(0, 5, epoch=newer.epoch, partition=1))
+
+    async def test_i10_truncating_empties_the_tables_and_leads_back(self, rows: ReadModel) -> None:
+        await self._library(rows, partitions=2)
+        await self._stock(rows, "a")
+        await rows.truncate("library", [AUTHORS, BOOKS])
+        assert await rows.query(select(BOOKS)) == await rows.query(select(AUTHORS)) == []
+        assert list(await rows.checkpoints()) == [("stock", 0)]
+        record = next(each for each in await rows.processors() if each.name == "library")
+        assert (record.version, record.position, record.partitions) == (1, 0, 2)
+        for partition in range(2):
+            with pytest.raises(Fenced):
+                await rows.advance(step(5, 6, processor="library", partition=partition))
+        await self._nothing_happened(rows)
+        await rows.truncate("library", [])
+        await self._library(rows, partitions=2)  # from the beginning, with the same keys
+
+    async def test_i10_dropping_leaves_nothing_of_it(self, rows: ReadModel) -> None:
+        await self._library(rows, partitions=2)
+        await self._stock(rows, "a")
+        await rows.drop("library", [AUTHORS, BOOKS])
+        for table in (AUTHORS, BOOKS):
+            with pytest.raises(InvalidInput):
+                await rows.query(select(table))
+        assert list(await rows.checkpoints()) == [("stock", 0)]
+        assert [each.name for each in await rows.processors()] == ["stock"]
+        await self._nothing_happened(rows)
+        await rows.prepare("library", version=1, tables=[], partitions=3, kind="reactor")
+        await rows.drop("library", [AUTHORS])  # a table that is not there
+        await self._library(rows, partitions=1)  # as if it had never been
+
+    async def test_i10_what_is_unknown_is_neither_emptied_nor_dropped(self, rows: ReadModel) -> None:
+        await self._stock(rows, "a")
+        for refused in (rows.truncate("stocks", [STOCK]), rows.drop("stocks", [STOCK])):
+            with pytest.raises(InvalidInput, match=r"'stocks'.*\['stock'\]"):
+                await refused
+        for name in self.own_tables:
+            table = Table(name, MetaData(), Column("position", Integer, primary_key=True))
+            for refused in (rows.truncate("stock", [STOCK, table]), rows.drop("stock", [STOCK, table])):
+                with pytest.raises(InvalidInput):
+                    await refused
+        await self._nothing_happened(rows)
+
+    @staticmethod
+    async def _library(rows: ReadModel, *, partitions: int) -> None:
+        await rows.prepare("library", version=1, tables=[AUTHORS, BOOKS], partitions=partitions)
+        add_author = insert(AUTHORS).values(name=bindparam("name_"))
+        add_book = insert(BOOKS).values(isbn=bindparam("isbn_"), author=bindparam("author_"))
+        made = writes(rows, (add_author, {"name_": "Ann"}), (add_book, {"isbn_": "1", "author_": "Ann"}))
+        async with rows.transaction() as transaction:
+            await transaction.commit(made, step(0, 5, processor="library"))
+        for partition in range(1, partitions):
+            await rows.advance(step(0, 5, processor="library", partition=partition))
 
     async def test_i10_tables_that_refer_to_each_other_are_made_and_emptied(self, rows: ReadModel) -> None:
         await rows.prepare("library", version=1, tables=[AUTHORS, BOOKS])
@@ -332,6 +460,25 @@ class ReadModelConformance(Suite):
         assert await self.soon(asking) in ([("a", 10)], [("a", 6), ("b", 1)])
         assert await self._found(rows) == [("a", 6), ("b", 1)]
 
+    async def test_i9_what_is_run_on_the_way_is_kept_with_the_rest_or_not_at_all(self, rows: ReadModel) -> None:
+        await self._stock(rows, "a")
+        async with rows.transaction() as transaction:
+            await transaction.run(added(rows, "b"))
+            await transaction.run(writes(rows, (TAKE, {"isbn_": "a", "n": 3})))
+        await self._nothing_happened(rows)
+        async with rows.transaction() as transaction:
+            with pytest.raises(EventfoldError):
+                await transaction.run(added(rows, "b", "a"))
+            with pytest.raises(EventfoldError):
+                await transaction.commit([], step(5, 6))
+        await self._nothing_happened(rows)
+        async with rows.transaction() as transaction:
+            await transaction.run(added(rows, "b"))
+            await transaction.run([])
+            await transaction.commit(writes(rows, (TAKE, {"isbn_": "b", "n": 1})), step(5, 6))
+        assert await self._found(rows) == [("a", 10), ("b", 9)]
+        assert (await rows.checkpoint("stock")).position == 6
+
     async def test_c6_rows_are_named_tuples_and_parameters_are_bound(self, rows: ReadModel) -> None:
         await self._stock(rows, "a", "b'; --")
         counted = select(STOCK.c.left, func.count().label("many")).group_by(STOCK.c.left)
@@ -422,6 +569,8 @@ class ReadModelConformance(Suite):
             rows.advance(step(5, 6)),
             rows.reset("stock"),
             rows.prepare("stock", version=1, tables=[STOCK]),
+            rows.truncate("stock", [STOCK]),
+            rows.drop("stock", [STOCK]),
             rows.note_error("stock", "x"),
             self._late(rows),
         ):
