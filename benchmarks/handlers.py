@@ -1,4 +1,4 @@
-"""What handlers add to a command: against the same command without any."""
+"""What handlers and an id add to a command: against the same command without any."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
+from uuid import UUID
 
 from harness import FLOOR, OURS, POSTGRES, SQLITE, Asked, Cell, Figures, Question, Seed, main
 
-_PLAIN = "the same command of Eventfold, without handlers"
+_PLAIN = "the same command of Eventfold, without handlers and without an id"
 
 
 def cells(quick: bool) -> Sequence[Cell]:
@@ -27,6 +28,8 @@ def cells(quick: bool) -> Sequence[Cell]:
         ),
         Cell("command with an event handler", {"kind": "plain", **sizes}, seeds=(Seed(0, 0),), floor_is=_PLAIN),
         Cell("command with ten event handlers", {"kind": "ten", **sizes}, seeds=(Seed(0, 0),), floor_is=_PLAIN),
+        Cell("command with an id", {"kind": "id", **sizes}, seeds=(Seed(0, 0),), floor_is=_PLAIN),
+        Cell("command with a known id", {"kind": "known", **sizes}, seeds=(Seed(0, 0),), floor_is=_PLAIN),
     ]
 
 
@@ -80,11 +83,15 @@ async def _commands(place: str, kind: str, params: dict[str, Any]) -> Figures:
         async def each(numbers: range) -> float:
             began = perf_counter()
             for number in numbers:
-                await running.execute(lines, f"l{number}", Added(number))
+                key = UUID(int=number) if kind in ("id", "known") else None
+                await running.execute(lines, f"l{number}", Added(number), command_id=key)
             return perf_counter() - began
 
         await each(range(params["warm"]))
-        seconds = await each(range(params["warm"], params["warm"] + params["number"]))
+        numbers = range(params["warm"], params["warm"] + params["number"])
+        if kind == "known":
+            await each(numbers)
+        seconds = await each(numbers)
     return {"per_second": params["number"] / seconds}
 
 

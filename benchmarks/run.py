@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 
+import actions
 import append
 import batches
 import boundaries
@@ -37,6 +38,7 @@ QUESTIONS = [
         boundaries,
         joined,
         handlers,
+        actions,
         catch_up,
         tables,
         latency,

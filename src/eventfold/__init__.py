@@ -18,40 +18,59 @@ if TYPE_CHECKING:
     from eventfold.adapters.sql import upsert
     from eventfold.adapters.system import ManualClock, system_clock, uuid7
     from eventfold.bootstrap import Eventfold, Running
+    from eventfold.bootstrap.hooks import Ended, RunnerHooks
     from eventfold.commands.decision import Outcome
     from eventfold.commands.dispatch import HandlerFailure
+    from eventfold.commands.joining import Joined, Staged
     from eventfold.commands.loading import Loaded
+    from eventfold.commands.locking import Locked
     from eventfold.ports.bus import Bus
+    from eventfold.processing.act import Act
     from eventfold.processing.event_handler import EventHandler, Handling
-    from eventfold.processing.projection import ProcessorStatus
+    from eventfold.processing.policy import Park, Retry, Skip, Stop
+    from eventfold.processing.processor import ProcessorStatus
     from eventfold.processing.projector import Projector
+    from eventfold.processing.reactor import Reactor
     from eventfold.processing.subscription import RecordedBatch
+    from eventfold.processing.surroundings import ProcessorFailure
     from eventfold.processing.transactional_handler import TransactionalHandler
     from eventfold.processing.view import View
 
 __version__ = "0.2.0.dev0"
 
 __all__ = [
+    "Act",
     "Aggregate",
     "Boundary",
     "Bus",
     "Channel",
     "Decider",
+    "Ended",
     "EventHandler",
     "Eventfold",
     "Events",
     "HandlerFailure",
     "Handling",
+    "Joined",
     "Loaded",
+    "Locked",
     "ManualClock",
     "Outcome",
+    "Park",
     "Pending",
+    "ProcessorFailure",
     "ProcessorStatus",
     "Projector",
     "Query",
+    "Reactor",
     "Recorded",
     "RecordedBatch",
+    "Retry",
+    "RunnerHooks",
     "Running",
+    "Skip",
+    "Staged",
+    "Stop",
     "Stream",
     "StreamDeleted",
     "TransactionalHandler",
@@ -64,19 +83,31 @@ __all__ = [
 # What needs asyncio, a driver or SQLAlchemy comes when it is first asked for: the domain of an application
 # imports this package too, and must not pay for a database.
 _LATER = {
+    "Act": "eventfold.processing.act",
     "Bus": "eventfold.ports.bus",
     "Channel": "eventfold.adapters.channel",
+    "Ended": "eventfold.bootstrap.hooks",
     "EventHandler": "eventfold.processing.event_handler",
     "Eventfold": "eventfold.bootstrap",
     "HandlerFailure": "eventfold.commands.dispatch",
     "Handling": "eventfold.processing.event_handler",
+    "Joined": "eventfold.commands.joining",
     "Loaded": "eventfold.commands.loading",
+    "Locked": "eventfold.commands.locking",
     "ManualClock": "eventfold.adapters.system",
     "Outcome": "eventfold.commands.decision",
-    "ProcessorStatus": "eventfold.processing.projection",
+    "Park": "eventfold.processing.policy",
+    "ProcessorFailure": "eventfold.processing.surroundings",
+    "ProcessorStatus": "eventfold.processing.processor",
     "Projector": "eventfold.processing.projector",
+    "Reactor": "eventfold.processing.reactor",
     "RecordedBatch": "eventfold.processing.subscription",
+    "Retry": "eventfold.processing.policy",
+    "RunnerHooks": "eventfold.bootstrap.hooks",
     "Running": "eventfold.bootstrap",
+    "Skip": "eventfold.processing.policy",
+    "Staged": "eventfold.commands.joining",
+    "Stop": "eventfold.processing.policy",
     "TransactionalHandler": "eventfold.processing.transactional_handler",
     "View": "eventfold.processing.view",
     "system_clock": "eventfold.adapters.system",

@@ -17,6 +17,7 @@ EventfoldError
 │   ├── InvalidStoreUrl
 │   ├── Unencodable
 │   ├── CannotInferEvents
+│   ├── CannotLoad
 │   └── UnsupportedStatement
 ├── SchemaError                     stored form and class do not meet
 │   ├── UnknownEvent
@@ -25,11 +26,11 @@ EventfoldError
 │   └── UpcastFailed
 ├── StoreError                      the store cannot do this, now or ever
 │   ├── StoreUnavailable · StoreBusy · LockTimedOut · StoreFull · StoreClosed · StoreUsedAfterFork
-│   ├── StoreNotMigrated · StoreTooNew · NotAStore · LogDiverged · NotPermitted · StreamTruncated
+│   ├── StoreNotMigrated · StoreTooNew · NotAStore · LogDiverged · NotPermitted · StreamTruncated · OutcomeGone
 │   └── UnsupportedByStore · UnsupportedIsolation
 └── ProcessingError                 a processor could not go on
-    ├── HandlerFailed · ProcessorStopped · Fenced · CheckpointAheadOfLog
-    └── AppendInsideProjection · WaitTimedOut
+    ├── HandlerFailed · ProcessorStopped · ProcessorTaken · Fenced · CheckpointAheadOfLog
+    └── ActionUnknown · AppendInsideProjection · WaitTimedOut
 
 A rejection, the domain saying no, is not in this tree: it is an exception of the user's own,
 passes through untouched, is never retried and never logged as a failure.
@@ -47,10 +48,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 __all__ = [
+    "ActionUnknown",
     "AppendInsideProjection",
     "AppendOutcomeUnknown",
     "BoundaryConflict",
     "CannotInferEvents",
+    "CannotLoad",
     "CheckpointAheadOfLog",
     "CommandIdConflict",
     "ConcurrencyConflict",
@@ -70,8 +73,10 @@ __all__ = [
     "LogDiverged",
     "NotAStore",
     "NotPermitted",
+    "OutcomeGone",
     "ProcessingError",
     "ProcessorStopped",
+    "ProcessorTaken",
     "RetryTransaction",
     "SchemaError",
     "StoreBusy",
@@ -235,6 +240,15 @@ class CannotInferEvents(InvalidInput):
         super().__init__(f"{name!r}: {why}; annotate evolve(state, event: A | B), or pass events=[A, B]")
 
 
+class CannotLoad(InvalidInput):
+    """The application of that name cannot be had; the cause is chained where its own code has failed."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name = name
+        self.why = why
+        super().__init__(f"{name!r} cannot be loaded: {why}")
+
+
 class UnsupportedStatement(InvalidInput):
     """A statement, or a column type, outside the language of read models."""
 
@@ -333,6 +347,19 @@ class StreamTruncated(StoreError):
             f"an administrator has removed the events of stream {stream[0]}-{stream[1]} below version "
             f"{before_version}: half of a story gives no state. Read what is left with read(), or begin from a state "
             "that was kept"
+        )
+
+
+class OutcomeGone(StoreError):
+    """The command was accepted before, and its events have been removed since: what came of it cannot be told again."""
+
+    def __init__(self, command_id: UUID, stream: tuple[str, str]) -> None:
+        self.command_id = command_id
+        self.stream = stream
+        super().__init__(
+            f"command id {command_id} was accepted before, and an administrator has removed events of stream "
+            f"{stream[0]}-{stream[1]} since, so its outcome cannot be told again; it was not executed a second time. "
+            "Take it as done, or give the command a new id"
         )
 
 
@@ -479,13 +506,50 @@ class Fenced(ProcessingError):
         self.expected = expected
         self.actual = actual
         self.epoch = epoch
-        found = "it does not exist" if actual is None else f"it is at {actual}"
+        found = (
+            "it does not exist"
+            if actual is None
+            else "it is of another epoch now"
+            if actual == expected
+            else f"it is at {actual}"
+        )
         super().__init__(
             None,
             processor,
             None,
             f"processor {processor!r} (epoch {epoch}) expected its checkpoint at {expected}, but {found}: "
-            "another copy runs; this one has stopped",
+            "another copy runs, or it was reset",
+        )
+
+
+class ProcessorTaken(ProcessingError):
+    """Another process runs the processor, and this one was told not to stand by."""
+
+    retryable = True
+
+    def __init__(self, processor: str, owner: str, left: float) -> None:
+        self.owner = owner
+        self.left = left
+        super().__init__(
+            None,
+            processor,
+            None,
+            f"processor {processor!r} is run by {owner}, whose lease holds for {max(left, 0.0):.1f} s more unless it is "
+            "renewed; stop that one, or stand by until it is free",
+        )
+
+
+class ActionUnknown(ProcessingError):
+    """An action was begun for an event, and nobody can say whether it was done: the process died, or it timed out."""
+
+    def __init__(self, event: object, processor: str, key: str) -> None:
+        self.key = key
+        super().__init__(
+            event,
+            processor,
+            None,
+            f"reactor {processor!r}: whether {key!r} was done is unknown; look at what it acts on, then "
+            f"`eventfold parked retry {processor} POSITION --unknown done` or `--unknown repeat`",
         )
 
 

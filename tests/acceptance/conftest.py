@@ -1,3 +1,4 @@
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,15 @@ from eventfold import system_clock
 from eventfold.bootstrap.stores import open_stores
 from tests.acceptance.world import File, Memory, Place, Server
 from tests.postgres import PostgresServer
+
+
+@pytest.fixture(autouse=True)
+def planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for the torture tests: run with EVENTFOLD_MUTANT=name, the tests named beside that bug must turn red."""
+    if name := os.environ.get("EVENTFOLD_MUTANT"):
+        from tests.torture import mutants  # imports all that can be planted in
+
+        mutants.plant(name, monkeypatch.setattr)
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

@@ -64,8 +64,8 @@ async def test_g19_a_projector_that_catches_up_holds_a_few_pages(file: File) -> 
     async with file.open(app, run=False) as running:
         for _ in range(40):
             await running.sink.append(Append(Stream("tape", "long"), page()))
-        projection = running._projection("slow")
-        await projection.prepare()
+        projection = running._workers["slow"]
+        await projection.begin()
         tracemalloc.start()
         try:
             await projection.catch_up()

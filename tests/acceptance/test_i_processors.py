@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, bindparam, func, insert, select
 
-from eventfold import Eventfold, ProcessorStatus, Projector, Query, Recorded, View
+from eventfold import Eventfold, ProcessorFailure, ProcessorStatus, Projector, Query, Recorded, Running, View
 from eventfold.domain.message import Stream
 from eventfold.errors import (
     AppendInsideProjection,
@@ -25,6 +26,7 @@ from eventfold.errors import (
 )
 from eventfold.ports.checkpoint_store import Move
 from eventfold.ports.event_store import Append
+from eventfold.ports.parking import Settled
 from eventfold.ports.subscription import PAGE
 from eventfold.processing.projection import LARGEST_TRANSACTION
 from eventfold.processing.view import BatchView
@@ -102,9 +104,9 @@ CRASHING = """
         die("after the rows")
 
     class Transaction(read_model._OpenTransaction):
-        async def commit(self, writes, move):
+        async def commit(self, writes, step):
             die("before the commit")
-            await super().commit(writes, move)
+            await super().commit(writes, step)
             die("after the commit")
 
     read_model._OpenTransaction = Transaction
@@ -140,7 +142,7 @@ async def test_i2_g12_killed_at_any_point_it_counts_each_event_once(file: File, 
     killed = await asyncio.to_thread(run, point, str(at))
     assert killed.returncode == -9, killed.stderr
     kept = file.execute("SELECT sum FROM sums")
-    checkpoint = file.execute("SELECT position FROM checkpoints")
+    checkpoint = file.execute("SELECT position FROM checkpoints WHERE position > 0")
     assert kept == [(sum(range(1, position + 1)),) for (position,) in checkpoint]  # together, always
     done = await asyncio.to_thread(run, "nowhere", "0")
     assert done.stdout.strip() == f"[Row(tape='t', sum={sum(range(1, LARGEST_TRANSACTION + 101))})]", done.stderr
@@ -264,13 +266,13 @@ async def test_i7_a_position_starts_at_zero_is_kept_and_listed(place: Place) -> 
         assert {name: each.position for name, each in running.status().items()} == {"seen": 0, "sums": 0}
         await running.execute(tapes, "t", record(Added(1), Noted("x")))
         await running.settled()
-        assert running.status() == {
+        assert {name: at_rest(running, name) for name in running.status()} == {
             "seen": ProcessorStatus("seen", "projector", running=True, position=2, lag=0, error=None),
             "sums": ProcessorStatus("sums", "projector", running=True, position=1, lag=0, error=None),
         }
-        assert {name: each.position for name, each in (await running._stores.rows.checkpoints()).items()} == {
-            "seen": 2,
-            "sums": 1,
+        assert {whose: each.position for whose, each in (await running._stores.rows.checkpoints()).items()} == {
+            ("seen", 0): 2,
+            ("sums", 0): 1,
         }
     async with place.open(application(seeing(), summing())) as running:
         assert {name: each.position for name, each in running.status().items()} == {"seen": 2, "sums": 1}
@@ -526,7 +528,7 @@ async def test_i5_after_a_fix_it_goes_on_without_loss_or_repetition(place: Place
     async with place.open(application(summing())) as running:
         await running.settled()
         assert await running.query(sums) == [("t", sum(range(1, 8)))]
-        assert running.status()["sums"] == ProcessorStatus("sums", "projector", True, 7, 0, None)
+        assert at_rest(running) == ProcessorStatus("sums", "projector", True, 7, 0, None)
 
 
 async def test_i5_the_reason_of_a_stop_can_be_seen_from_elsewhere_until_the_next_start(file: File) -> None:
@@ -557,18 +559,26 @@ async def test_i5_a_store_that_refuses_is_not_the_fault_of_an_event(
 ) -> None:
     from eventfold.errors import StoreFull
 
-    async def full(view: BatchView, move: Move) -> None:
-        raise StoreFull("no room left")
+    commit = BatchView.commit
+    refused = 0
+
+    async def full(view: BatchView, step: Move | Settled) -> None:
+        nonlocal refused
+        if refused < 2:
+            refused += 1
+            raise StoreFull("no room left")
+        await commit(view, step)
 
     await fill(place, Added(1), Added(2))
+    told: list[ProcessorFailure] = []
     monkeypatch.setattr(BatchView, "commit", full)
-    async with place.open(application(summing())) as running:
-        with pytest.raises(ProcessorStopped) as stopped:
-            await running.settled()
-        assert stopped.value.event is None
-        reason = running.status()["sums"].error
-        assert isinstance(reason, ProcessorStopped)
-        assert isinstance(reason.cause, StoreFull)
+    monkeypatch.setattr("eventfold.processing.following._FIRST_PAUSE", 0.01)
+    async with place.open(application(summing(), on_processor_error=told.append)) as running:
+        await running.settled()
+        assert await running.query(sums) == [("t", 3)]
+        assert running.status()["sums"].error is None
+    assert [each.verdict for each in told] == ["tries again"] * 2
+    assert all(each.error.event is None and isinstance(each.error.cause, StoreFull) for each in told)
 
 
 # ------------------------------------------------------- commands inside a projector
@@ -685,7 +695,10 @@ async def test_i7_g10_another_event_at_the_checkpoint_is_refused(file: File) -> 
 
 async def test_i2_g12_of_two_copies_one_goes_on_and_the_other_is_fenced(place: Place) -> None:
     await fill(place, *(Added(1) for _ in range(2 * PAGE)))
-    async with place.open(application(summing())) as one, place.open(application(summing())) as two:
+    async with (
+        place.open(application(summing()), lease=None) as one,
+        place.open(application(summing()), lease=None) as two,
+    ):
         told: list[BaseException | None] = []
         told += await asyncio.gather(one.settled(), two.settled(), return_exceptions=True)
         for each in (one, two):  # if they were so polite as to take turns, now they meet
@@ -715,10 +728,13 @@ async def test_i2_g12_a_copy_that_meets_the_rows_of_another_is_fenced_and_no_eve
         return projector
 
     await fill(place, Added(1), Added(2))
-    async with place.open(application(noting()), run=False) as one, place.open(application(noting()), run=False) as two:
-        quick, slow = (each._projection("seen") for each in (one, two))
-        await quick.prepare()
-        await slow.prepare()
+    async with (
+        place.open(application(noting()), run=False, lease=None) as one,
+        place.open(application(noting()), run=False, lease=None) as two,
+    ):
+        quick, slow = (each._workers["seen"] for each in (one, two))
+        await quick.begin()
+        await slow.begin()
         await quick.catch_up()
         with pytest.raises(Fenced):
             await slow.catch_up()
@@ -726,7 +742,7 @@ async def test_i2_g12_a_copy_that_meets_the_rows_of_another_is_fenced_and_no_eve
 
 
 async def test_i2_a_moved_checkpoint_stops_the_projector_before_it_writes(place: Place) -> None:
-    async with place.open(application(summing())) as running:
+    async with place.open(application(summing()), lease=None) as running:
         first = await running.execute(tapes, "t", record(Added(1)))
         await running.settled()
         (event,) = await stored(running)
@@ -773,13 +789,18 @@ async def test_i5_the_catch_up_of_the_test_kit_and_of_an_application_agree() -> 
 
 @pytest.fixture
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventfold.processing.pausing.LOOK", 0.01)
+    monkeypatch.setattr("eventfold.processing.worker.LOOK", 0.01)
 
 
 async def until(happened: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not happened():  # noqa: ASYNC110 - what is awaited rings no bell
             await asyncio.sleep(0.002)
+
+
+def at_rest(running: Running, name: str = "sums") -> ProcessorStatus:
+    """Its status, without how quickly it was before."""
+    return msgspec.structs.replace(running.status()[name], rate=0.0)
 
 
 def workers(name: str = "sums") -> int:
@@ -790,7 +811,7 @@ async def test_i1_the_state_shows_position_running_and_error(place: Place) -> No
     async with place.open(application(failing_on(2))) as running:
         first = await running.execute(tapes, "t", record(Added(1)))
         await running.wait_for("sums", first.position)
-        assert running.status()["sums"] == ProcessorStatus("sums", "projector", True, 1, 0, None)
+        assert at_rest(running) == ProcessorStatus("sums", "projector", True, 1, 0, None)
         second = await running.execute(tapes, "t", record(Added(2)))
         with pytest.raises(ProcessorStopped):
             await running.wait_for("sums", second.position)
@@ -809,7 +830,7 @@ async def test_i1_a_pause_ends_even_an_idle_projection_and_it_keeps_its_place(
         assert workers() == 1
         await rows.pause("sums", paused=True)
         await until(lambda: running.status()["sums"].paused and not workers())
-        assert running.status()["sums"] == ProcessorStatus("sums", "projector", False, 1, 0, None, paused=True)
+        assert at_rest(running) == ProcessorStatus("sums", "projector", False, 1, 0, None, paused=True)
         second = await running.execute(tapes, "t", record(Added(2)))
         with pytest.raises(WaitTimedOut, match="it is paused; `eventfold processors resume sums`") as timed_out:
             await running.wait_for("sums", second.position, timeout=0.05)
@@ -818,7 +839,7 @@ async def test_i1_a_pause_ends_even_an_idle_projection_and_it_keeps_its_place(
         await rows.pause("sums", paused=False)
         await running.wait_for("sums", second.position)
         assert await running.query(sums) == [("t", 3)]
-        assert running.status()["sums"] == ProcessorStatus("sums", "projector", True, 2, 0, None)
+        assert at_rest(running) == ProcessorStatus("sums", "projector", True, 2, 0, None)
 
 
 async def test_i1_a_pause_holds_through_a_restart(place: Place, looking_often: None) -> None:
@@ -849,8 +870,8 @@ async def test_i1_a_pause_waits_for_the_batch_in_hand(place: Place, looking_ofte
         outcome = await running.execute(tapes, "t", record(Added(1)))
         await reached.wait()
         await running._stores.rows.pause("sums", paused=True)
-        pausable = running._projections["sums"]._pausable
-        await until(lambda: pausable.paused)
+        worker = running._workers["sums"]
+        await until(lambda: worker._paused)
         assert (running.status()["sums"].running, running.status()["sums"].paused) == (True, False)
         go_on.set()
         await until(lambda: running.status()["sums"].paused)
@@ -909,8 +930,8 @@ async def test_i7_a_paused_processor_that_is_reset_fills_its_table_anew_when_it_
         assert await running.query(sums) == [("t", 6)]
 
 
-async def test_i7_a_reset_beneath_a_running_processor_stops_it_before_it_writes(place: Place) -> None:
-    async with place.open(application(summing())) as running:
+async def test_i7_a_reset_beneath_a_running_processor_without_a_lease_stops_it_before_it_writes(place: Place) -> None:
+    async with place.open(application(summing()), lease=None) as running:
         first = await running.execute(tapes, "t", record(Added(1)))
         await running.wait_for("sums", first.position)
         await running._stores.rows.start_over("sums")
@@ -922,3 +943,37 @@ async def test_i7_a_reset_beneath_a_running_processor_stops_it_before_it_writes(
     async with place.open(application(summing())) as running:
         await running.settled()
         assert await running.query(sums) == [("t", 3)]
+
+
+async def test_i7_a_processor_that_is_reset_while_it_runs_starts_over_by_itself(
+    place: Place, looking_often: None
+) -> None:
+    async with place.open(application(summing())) as running:
+        await running.execute(tapes, "t", record(Added(1)))
+        await running.settled()
+        rows = running._stores.rows
+        await rows.start_over("sums")
+        second = await running.execute(tapes, "t", record(Added(2)))
+        await until(lambda: running.status()["sums"].position == second.position)
+        assert await running.query(sums) == [("t", 3)]
+        assert running.status()["sums"].error is None
+
+
+async def test_i7_an_idle_processor_that_is_reset_starts_over_without_an_event(
+    place: Place, looking_often: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventfold.processing.worker._CHECKPOINT_LOOK", 0.01)
+    async with place.open(application(summing())) as running:
+        first = await running.execute(tapes, "t", record(Added(1)))
+        await running.settled()
+        rows = running._stores.rows
+        await rows.start_over("sums")
+
+        async def started_over() -> bool:
+            checkpoint = await rows.checkpoint("sums")
+            return checkpoint.position == first.position and checkpoint.epoch > 1
+
+        async with asyncio.timeout(30):
+            while not await started_over():  # noqa: ASYNC110 - what is awaited rings no bell
+                await asyncio.sleep(0.01)
+        assert await running.query(sums) == [("t", 1)]

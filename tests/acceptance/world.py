@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol, TypeAlias
 
 import apsw
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, insert, select
 
 from eventfold import Aggregate, Eventfold, Events, Projector, Query, Recorded, Running, View, upsert
+from eventfold.bootstrap.application import LEASE
 from eventfold.bootstrap.stores import Stores
 from eventfold.domain.message import NewEvent, StoredEvent, Stream
 from eventfold.ports.event_store import Append, Appended, Condition, EventStore, SourceOnly
@@ -151,7 +153,14 @@ class Place(Protocol):
     clocked: bool
     """Whether it tells the time by the clock of the application that is open."""
 
-    def open(self, app: Eventfold, *, run: bool | Collection[str] = True) -> AbstractAsyncContextManager[Running]: ...
+    def open(
+        self,
+        app: Eventfold,
+        *,
+        run: bool | Collection[str] = True,
+        lease: timedelta | None = LEASE,
+        standby: bool = True,
+    ) -> AbstractAsyncContextManager[Running]: ...
 
 
 class Memory:
@@ -163,8 +172,16 @@ class Memory:
         self.stores = stores
 
     @asynccontextmanager
-    async def open(self, app: Eventfold, *, run: bool | Collection[str] = True) -> AsyncIterator[Running]:
-        async with app._started(Running, self.stores, app._names_to_run(run), app._clock) as running:
+    async def open(
+        self,
+        app: Eventfold,
+        *,
+        run: bool | Collection[str] = True,
+        lease: timedelta | None = LEASE,
+        standby: bool = True,
+    ) -> AsyncIterator[Running]:
+        names = app._names_to_run(run)
+        async with app._started(Running, self.stores, names, app._clock, lease, standby=standby) as running:
             yield running
 
 
@@ -177,8 +194,15 @@ class Server:
         self.url = url
 
     @asynccontextmanager
-    async def open(self, app: Eventfold, *, run: bool | Collection[str] = True) -> AsyncIterator[Running]:
-        async with app.open(self.url, run=run) as running:
+    async def open(
+        self,
+        app: Eventfold,
+        *,
+        run: bool | Collection[str] = True,
+        lease: timedelta | None = LEASE,
+        standby: bool = True,
+    ) -> AsyncIterator[Running]:
+        async with app.open(self.url, run=run, lease=lease, standby=standby) as running:
             yield running
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from eventfold.errors import DuplicateName, InvalidInput
 from eventfold.ports.bus import Bus, name_of
 from eventfold.processing.event_handler import EventHandler
-from eventfold.processing.projector import Projector
+from eventfold.processing.processor import Processor
 from eventfold.processing.transactional_handler import TransactionalHandler
 from eventfold.schema.registry import Events
 
@@ -21,7 +21,7 @@ __all__ = ["Additions"]
 class Additions:
     """The handlers and buses that there are, by what they must not share."""
 
-    def __init__(self, catalogue: Events, processors: Sequence[Projector]) -> None:
+    def __init__(self, catalogue: Events, processors: Sequence[Processor]) -> None:
         self._catalogue = catalogue
         self._handlers: dict[str, EventHandler | TransactionalHandler] = {}
         self._buses: list[Bus] = []

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.system import ManualClock, system_clock, uuid7
 from eventfold.bootstrap.additions import Additions
+from eventfold.bootstrap.hooks import RunnerHooks
 from eventfold.bootstrap.running import Running, RunningInTest
 from eventfold.bootstrap.stores import Stores, open_stores
 from eventfold.bootstrap.watchdog import watch_the_loop
 from eventfold.commands.boundary import BoundaryManager
+from eventfold.commands.decision import Outcome
 from eventfold.commands.dispatch import Dispatch, OnHandlerError
+from eventfold.commands.idempotent import Once
 from eventfold.commands.locking import LockManager
 from eventfold.commands.manager import ATTEMPTS, WARM, CommandManager, OnRecorded
 from eventfold.commands.recording import Recorder
@@ -27,15 +31,24 @@ from eventfold.ports.clock import Clock
 from eventfold.ports.codec import Codec
 from eventfold.ports.telemetry import SILENT, Telemetry
 from eventfold.processing.event_handler import EventHandler
+from eventfold.processing.following import Hands
 from eventfold.processing.projection import Projection
 from eventfold.processing.projector import Projector
+from eventfold.processing.reaction import Reaction
+from eventfold.processing.reactor import Reactor
+from eventfold.processing.seats import Seats, new_owner
+from eventfold.processing.surroundings import OnProcessorError, Surroundings
 from eventfold.processing.transactional_handler import InsideAppends, TransactionalHandler
+from eventfold.processing.worker import Worker
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Serializer
 
 __all__ = ["Eventfold"]
 
 R = TypeVar("R", bound=Running)
+
+LEASE: Final = timedelta(seconds=10)
+_SHORTEST_LEASE: Final = timedelta(seconds=0.3)
 
 
 class Eventfold:
@@ -44,10 +57,12 @@ class Eventfold:
 
     Args:
         deciders: the aggregates and boundaries it executes commands on.
-        processors: the projectors it runs.
+        processors: the projectors and reactors it runs.
         handlers: what is called with the events of a command, within the append or after it, in this order.
         buses: where the events of commands are published afterwards.
         on_handler_error: called when an event handler or a bus has failed, beside the log.
+        on_processor_error: called when a processor has met an error, with what became of the event, beside the log.
+        hooks: what `eventfold run` calls when its child processes start and end.
         events: the catalogue, for what differs from the default.
         clock: tells `recorded_at` and `running.now()`.
         new_id: gives event ids, UUIDv7 by default.
@@ -67,7 +82,7 @@ class Eventfold:
         self,
         *,
         deciders: Sequence[Aggregate[Any, Any, Any] | Boundary[Any, Any, Any]] = (),
-        processors: Sequence[Projector] = (),
+        processors: Sequence[Projector | Reactor] = (),
         handlers: Sequence[EventHandler | TransactionalHandler] = (),
         buses: Sequence[Bus] = (),
         events: Events | None = None,
@@ -75,6 +90,8 @@ class Eventfold:
         new_id: Callable[[], UUID] = uuid7,
         on_recorded: OnRecorded | None = None,
         on_handler_error: OnHandlerError | None = None,
+        on_processor_error: OnProcessorError | None = None,
+        hooks: RunnerHooks | None = None,
         codec: Codec | None = None,
         telemetry: Telemetry = SILENT,
         attempts: int = ATTEMPTS,
@@ -84,8 +101,10 @@ class Eventfold:
         _refuse_duplicates("processors", ((each.name, each) for each in processors))
         _refuse_duplicates("tables", ((table.name.casefold(), each) for each in processors for table in each.tables))
         self.deciders: tuple[Aggregate[Any, Any, Any] | Boundary[Any, Any, Any], ...] = tuple(deciders)
-        self.processors: tuple[Projector, ...] = tuple(processors)
-        self._catalogue = (events or Events()).with_defaults_for(cls for each in deciders for cls in each.events)
+        self.processors: tuple[Projector | Reactor, ...] = tuple(processors)
+        recorded = [cls for each in deciders for cls in each.events]
+        emitted = [cls for each in processors if isinstance(each, Reactor) for cls in sorted(each.emits, key=repr)]
+        self._catalogue = (events or Events()).with_defaults_for([*recorded, *emitted])
         for each in processors:
             self._catalogue.resolve(each.query)
         self._handlers = tuple(handlers)
@@ -98,13 +117,35 @@ class Eventfold:
         self._new_id = new_id
         self._on_recorded = on_recorded
         self._on_handler_error = on_handler_error
+        self._on_processor_error = on_processor_error
+        self.hooks: RunnerHooks = hooks or RunnerHooks()
         self._telemetry = telemetry
         self._attempts = attempts
         self._warm = warm
 
+    def processor(self, name: str) -> Projector | Reactor:
+        """
+        Raises:
+            InvalidInput: there is none of that name.
+        """
+        for each in self.processors:
+            if each.name == name:
+                return each
+        raise InvalidInput(f"no processor {name!r} in this application; there are {sorted(self._names)}")
+
+    def processors_of(self, kind: str) -> tuple[Projector | Reactor, ...]:
+        """Those of one kind, in the order in which the application names them: "projector", "reactor"."""
+        return tuple(each for each in self.processors if each.kind == kind)
+
     @asynccontextmanager
     async def open(
-        self, url: str, *, run: bool | Collection[str] = True, migrate: bool = True
+        self,
+        url: str,
+        *,
+        run: bool | Collection[str] = True,
+        migrate: bool = True,
+        lease: timedelta | None = LEASE,
+        standby: bool = True,
     ) -> AsyncGenerator[Running]:
         """
         The application on a store, for this block.
@@ -113,15 +154,22 @@ class Eventfold:
             url: `memory:`, `sqlite:///path` or `postgresql://user@host/database`, with options.
             run: start the processors: all, none (a web worker), or those of these names.
             migrate: make or update the store's tables.
+            lease: of several processes that run a processor, one has it (or a share of its partitions) for this time,
+                and renews that; the others stand by, and take over when it has run out. None: nobody is asked; a second
+                copy then stops with Fenced, once it meets the first.
+            standby: False: a processor that another process runs is an error.
 
         Raises:
             InvalidStoreUrl, StoreError: the store cannot be opened.
             CheckpointAheadOfLog, InvalidInput: a processor cannot start.
+            ProcessorTaken: another process runs it, and `standby` is False.
         """
         names = self._names_to_run(run)
+        if lease is not None and lease < _SHORTEST_LEASE:
+            raise InvalidInput(f"lease={lease!r}: at least {_SHORTEST_LEASE.total_seconds()} s, or None for none")
         async with (
             open_stores(url, clock=self._clock, migrate=migrate) as stores,
-            self._started(Running, stores, names, self._clock) as running,
+            self._started(Running, stores, names, self._clock, lease, standby=standby) as running,
         ):
             yield running
 
@@ -136,8 +184,12 @@ class Eventfold:
             running.clock = clock
             yield running
 
+    @property
+    def _names(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.processors)
+
     def _names_to_run(self, run: bool | Collection[str]) -> frozenset[str]:
-        known = frozenset(each.name for each in self.processors)
+        known = self._names
         if isinstance(run, bool):
             return known if run else frozenset()
         if isinstance(run, str):
@@ -148,10 +200,20 @@ class Eventfold:
         return frozenset(run)
 
     @asynccontextmanager
-    async def _started(self, kind: type[R], stores: Stores, names: frozenset[str], clock: Clock) -> AsyncGenerator[R]:
+    async def _started(
+        self,
+        kind: type[R],
+        stores: Stores,
+        names: frozenset[str],
+        clock: Clock,
+        lease: timedelta | None = LEASE,
+        *,
+        standby: bool = True,
+    ) -> AsyncGenerator[R]:
         dispatch = Dispatch(self._telemetry, self._on_handler_error)
         inside = InsideAppends(stores.rows, self._telemetry)
-        recorder = Recorder(stores.events, stores.units, self._serializer, inside, dispatch, self._on_recorded)
+        once = Once(stores.command_log, stores.events, self._serializer)
+        recorder = Recorder(stores.events, stores.units, self._serializer, inside, dispatch, self._on_recorded, once)
         commands = CommandManager(
             stores.events,
             self._serializer,
@@ -170,13 +232,32 @@ class Eventfold:
             attempts=self._attempts,
         )
         locks = LockManager(stores.units, recorder, self._serializer, self._telemetry, attempts=self._attempts)
-        projections = [
-            Projection(each, stores.events, stores.rows, self._catalogue, self._serializer, self._telemetry)
+        around = Surroundings(
+            source=stores.events,
+            rows=stores.rows,
+            parking=stores.parking,
+            leases=stores.leases,
+            catalogue=self._catalogue,
+            serializer=self._serializer,
+            telemetry=self._telemetry,
+            clock=clock,
+            on_error=self._on_processor_error,
+        )
+
+        async def execute(*arguments: Any, **options: Any) -> Outcome[Any, Any, None]:
+            return await running.execute(*arguments, **options)
+
+        def hands_of(processor: Projector | Reactor) -> Hands:
+            if isinstance(processor, Reactor):
+                return Reaction(processor, around, stores.actions, recorder, execute)
+            return Projection(processor, around)
+
+        owner = new_owner()
+        workers = [
+            Worker(each, hands_of(each), around, _seats(each, around, owner, lease if each.name in names else None))
             for each in self.processors
         ]
-        started = [each for each in projections if each.name in names]
-        for projection in started:
-            await projection.prepare()
+        started = [each for each in workers if each.name in names]
         running = kind(
             self.deciders,
             stores,
@@ -188,30 +269,42 @@ class Eventfold:
             Additions(self._catalogue, self.processors),
             self._catalogue,
             self._serializer,
-            projections,
+            workers,
             names,
             clock,
             self._new_id,
         )
-        supervisor = asyncio.create_task(_supervised(started), name="eventfold processors")
         try:
-            for addition in (*self._handlers, *self._buses):
-                await running.add(addition)
-            yield running
-        finally:
-            supervisor.cancel()
+            for worker in started:
+                await worker.begin(standby=standby)
+            running.tasks = tuple([each.start() for each in started])
+            watchdog = asyncio.create_task(watch_the_loop(), name="eventfold watchdog")
             try:
-                await asyncio.wait([supervisor])  # unlike awaiting it, this lets a cancellation of ours pass through
+                for addition in (*self._handlers, *self._buses):
+                    await running.add(addition)
+                yield running
             finally:
-                await dispatch.close()
+                watchdog.cancel()
+        finally:
+            await _ended(started, running.tasks)
+            await dispatch.close()
 
 
-async def _supervised(projections: Iterable[Projection]) -> None:
-    """Not around the user's block: a task group would wrap the user's exceptions into a group."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(watch_the_loop(), name="eventfold watchdog")
-        for projection in projections:
-            tasks.create_task(projection.run(), name=f"projector {projection.name}")
+def _seats(processor: Projector | Reactor, around: Surroundings, owner: str, lease: timedelta | None) -> Seats | None:
+    """None: nobody is asked whether he runs it too."""
+    if lease is None:
+        return None
+    return Seats(around.leases, processor.name, processor.partitions, owner, lease.total_seconds())
+
+
+async def _ended(workers: Sequence[Worker], tasks: Sequence[asyncio.Task[None]]) -> None:
+    """However the block ends: what runs is cancelled, and what never came to run gives back what it took."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)  # unlike awaiting them, this lets a cancellation of ours pass through
+    for worker in workers:
+        await worker.let_go()
 
 
 def _refuse_duplicates(what: str, named: Iterable[tuple[str, object]]) -> None:

@@ -24,6 +24,7 @@ from eventfold.commands.manager import CommandManager
 from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
+from eventfold.domain.partition import partition_of
 from eventfold.domain.query import Query
 from eventfold.errors import InvalidInput, ProcessorStopped, WaitTimedOut
 from eventfold.ports.bus import Bus
@@ -31,10 +32,12 @@ from eventfold.ports.clock import Clock
 from eventfold.ports.event_store import Append, Appended, Condition, EventSink, EventSource, SinkOnly, SourceOnly
 from eventfold.ports.read_model import Params
 from eventfold.processing.event_handler import EventHandler, Hearing
-from eventfold.processing.projection import ProcessorStatus, Projection
+from eventfold.processing.processor import ProcessorStatus
 from eventfold.processing.projector import Projector
+from eventfold.processing.reactor import Reactor
 from eventfold.processing.subscription import RecordedBatch, subscribe
 from eventfold.processing.transactional_handler import InsideAppends, TransactionalHandler
+from eventfold.processing.worker import Worker
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Serializer
 
@@ -68,7 +71,7 @@ class Running:
         additions: Additions,
         catalogue: Events,
         serializer: Serializer,
-        projections: Sequence[Projection],
+        workers: Sequence[Worker],
         started: frozenset[str],
         clock: Clock,
         new_id: Callable[[], UUID],
@@ -87,18 +90,33 @@ class Running:
         self._additions = additions
         self._catalogue = catalogue
         self._serializer = serializer
-        self._projections = {each.name: each for each in projections}
+        self._workers = {each.name: each for each in workers}
         self._started = started
+        self.tasks: tuple[asyncio.Task[None], ...] = ()
+        """Those of the processors that were started."""
 
     # --------------------------------------------------------------------- commands
 
     @overload
     async def execute(
-        self, aggregate: Aggregate[C, S, E], id: str, command: C, /, *, metadata: Mapping[str, Any] | None = None
+        self,
+        aggregate: Aggregate[C, S, E],
+        id: str,
+        command: C,
+        /,
+        *,
+        command_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Outcome[S, E, None]: ...
     @overload
     async def execute(
-        self, boundary: Boundary[C, S, E], command: C, /, *, metadata: Mapping[str, Any] | None = None
+        self,
+        boundary: Boundary[C, S, E],
+        command: C,
+        /,
+        *,
+        command_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Outcome[S, E, None]: ...
 
     async def execute(
@@ -106,6 +124,7 @@ class Running:
         decider: Aggregate[Any, S, E] | Boundary[Any, S, E],
         /,
         *id_and_command: Any,
+        command_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Outcome[S, E, None]:
         """
@@ -114,8 +133,14 @@ class Running:
 
         Returns the state after the command with the events recorded, an empty tuple when there was nothing to do.
 
+        Args:
+            command_id: makes it safe to send the command again, to any process, for ever: what was accepted under this
+                id has no second effect, and its outcome is told again. A rejection is decided again.
+
         Raises:
             whatever `decide` raises: the domain's own rejection, untouched.
+            CommandIdConflict: the id was that of another command.
+            OutcomeGone: the events of the command, which was accepted before, have been removed.
             ConcurrencyConflict, BoundaryConflict: other processes were quicker, every time.
             AppendInsideProjection: called from a projector.
             InvalidInput: an aggregate without an id, a boundary with one, or its query restricts nothing.
@@ -123,9 +148,9 @@ class Running:
         """
         match self._mine(decider), id_and_command:
             case Boundary() as boundary, (command,):
-                return await self._boundaries.execute(boundary, command, metadata=metadata)
+                return await self._boundaries.execute(boundary, command, command_id=command_id, metadata=metadata)
             case Aggregate() as aggregate, (id, command):
-                return await self._commands.execute(aggregate, id, command, metadata=metadata)
+                return await self._commands.execute(aggregate, id, command, command_id=command_id, metadata=metadata)
             case _:
                 raise InvalidInput(f"{decider!r}: write execute(aggregate, id, command) or execute(boundary, command)")
 
@@ -260,11 +285,12 @@ class Running:
             columns = ", ".join(rows[0]._fields)
             raise InvalidInput(f"{into.__name__} does not take the columns {columns}: {error}") from error
 
-    async def wait_for(self, processor: Projector | str, position: int, *, timeout: float = 5.0) -> None:
+    async def wait_for(self, processor: Projector | Reactor | str, position: int, *, timeout: float = 5.0) -> None:
         """
         Return once the processor has handled everything up to `position`: read your own writes.
 
-        It is satisfied too when nothing between concerns the processor. The processor may run in another process.
+        It is satisfied too when nothing between concerns the processor, or when that was parked or skipped. The
+        processor may run in another process, or in several.
 
         Args:
             timeout: seconds.
@@ -273,38 +299,41 @@ class Running:
             ProcessorStopped: it has failed and will not come there.
             WaitTimedOut: it is not there yet; it says so if that is because it is paused.
         """
-        projection = self._projection(processor)
+        worker = self._worker(processor)
         try:
             async with asyncio.timeout(timeout):
-                await self._until_reached(projection, position)
+                await self._until_reached(worker, position)
         except TimeoutError:
-            reached = await self._reached(projection)
-            paused = await self._stores.rows.is_paused(projection.name)
-            raise WaitTimedOut(projection.name, position, reached, timeout, paused=paused) from None
+            reached = min((await worker.reached()).values())
+            paused = await self._stores.rows.is_paused(worker.name)
+            raise WaitTimedOut(worker.name, position, reached, timeout, paused=paused) from None
 
-    async def _until_reached(self, projection: Projection, position: int) -> None:
-        here = projection.name in self._started
+    async def _until_reached(self, worker: Worker, position: int) -> None:
         pause = _FIRST_LOOK
         while True:
-            news = projection.progress.next
-            reached = await self._reached(projection)
-            if reached >= position:
+            news = worker.progress.next
+            if not await self._is_awaited(worker, position):
                 return
-            between = self._stores.events.read_all(projection.query, after=reached, upto=position, limit=1)
-            if not [event async for event in between]:
-                return
-            if projection.error is not None:
-                raise ProcessorStopped(projection.name, projection.error)
-            if here:
+            if worker.stopped and worker.error is not None:
+                raise ProcessorStopped(worker.name, worker.error)
+            if worker.is_here:
                 await news.wait()
             else:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _SLOWEST_LOOK)
 
-    async def _reached(self, projection: Projection) -> int:
-        if projection.name in self._started:
-            return projection.position
-        return (await self._stores.rows.checkpoint(projection.name)).position
+    async def _is_awaited(self, worker: Worker, position: int) -> bool:
+        """Whether an event up to there concerns a partition that has not come to it."""
+        reached = await worker.reached()
+        lowest = min(reached.values())
+        if lowest >= position:
+            return False
+        one = len(reached) == 1
+        between = self._stores.events.read_all(worker.query, after=lowest, upto=position, limit=1 if one else None)
+        async for event in between:
+            if one or event.position > reached[partition_of(event.category, event.id, len(reached))]:
+                return True
+        return False
 
     async def settled(self, *, timeout: float = 10.0) -> None:
         """Return once every processor of this process has handled all that is in the store now. For tests."""
@@ -314,14 +343,36 @@ class Running:
 
     def status(self) -> dict[str, ProcessorStatus]:
         """How the processors are doing, by name; those that run elsewhere are shown as not running here."""
-        return {name: projection.status() for name, projection in self._projections.items()}
+        return {name: worker.status() for name, worker in self._workers.items()}
 
-    def _projection(self, processor: Projector | str) -> Projection:
+    async def drain(self, *, timeout: float = 10.0) -> bool:
+        """
+        Stop the processors of this process gracefully: they finish the events in hand, fetch no more, and let go of
+        their leases, so that another process goes on at once. Commands and queries go on.
+
+        Args:
+            timeout: seconds, after which what is still in hand is cancelled; nothing half done is kept.
+
+        Returns:
+            whether all of them came to an end by themselves.
+        """
+        if not self.tasks:
+            return True
+        for name in self._started:
+            self._workers[name].drain()
+        _, late = await asyncio.wait(self.tasks, timeout=timeout)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+        return not late
+
+    def _worker(self, processor: Projector | Reactor | str) -> Worker:
         name = processor if isinstance(processor, str) else processor.name
         try:
-            return self._projections[name]
+            return self._workers[name]
         except KeyError:
-            known = sorted(self._projections)
+            known = sorted(self._workers)
             raise InvalidInput(f"no processor {name!r} in this application; there are {known}") from None
 
     # ----------------------------------------------------------------------- events

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any, Final, Protocol, runtime_checkable
 
 from eventfold.commands.boundary import BoundaryManager
 from eventfold.commands.context import no_appends_beside
 from eventfold.commands.joining import Joined, Mine
 from eventfold.commands.recording import Recorder
-from eventfold.errors import InvalidInput, RetryTransaction, UnsupportedByStore
+from eventfold.errors import HandlerFailed, InvalidInput, RetryTransaction, UnsupportedByStore
 from eventfold.ports.read_model import ReadModel
 from eventfold.ports.unit import Unit, Units
 from eventfold.schema.serializer import Serializer
@@ -72,8 +73,12 @@ class Transactions:
         joined = self._joined(unit)
         try:
             yield joined
-            async with unit.whole() if joined.heard_inside else nullcontext():  # an append by itself is whole anyway
-                await joined.finish()
+            try:  # an append by itself is whole anyway
+                async with unit.whole() if joined.takes_several_steps else nullcontext():
+                    await joined.finish()
+            except HandlerFailed as failed:
+                async with unit.whole():
+                    await joined.judge(failed, unit)
         finally:
             joined.end()
 
@@ -109,7 +114,10 @@ class Transactions:
                 joined.end()
             if not finished.done():  # else the store has given it up: it took too long
                 finished.set_result(joined)
-            await asyncio.shield(transaction)
+            try:
+                await asyncio.shield(transaction)
+            except HandlerFailed as failed:
+                await self._units.transact(partial(joined.judge, failed))
         finally:
             if not transaction.done():
                 transaction.cancel()

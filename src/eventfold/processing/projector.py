@@ -11,6 +11,7 @@ from eventfold.domain.message import Recorded
 from eventfold.domain.query import Alternative, Query
 from eventfold.errors import InvalidInput
 from eventfold.processing.handlers import Handler, RegisteringBatches, Registers
+from eventfold.processing.policy import ErrorPolicy, Stop, checked_policy
 from eventfold.processing.view import View
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ __all__ = ["Projector"]
 
 Result = TypeVar("Result", bound=Coroutine[Any, Any, None] | None)
 
+MOST_PARTITIONS: Final = 1_024
+LARGEST_SIZE: Final = 10_000
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
@@ -34,20 +37,48 @@ class Projector(RegisteringBatches):
         tables: the tables it fills; they are made where they are missing. Nobody else writes them.
         version: raise it when the rows should be others; the tables are then emptied and filled anew.
         query: narrows the events to less than what its handlers would take.
+        on_error: what becomes of an event that cannot be handled. By default the processor stops at it.
+        partitions: into how many shares its streams are divided, which processes and machines run side by side. Events
+            of one stream are handled in order, those of different streams need not be. Fixed for life.
+        transaction_size: events of one transaction, at most; if one of them fails, none of their rows is kept. By
+            default there are as many as are at hand, and those before a failing one are kept.
+        transaction_interval: seconds for which a transaction waits for more events, once it has one.
 
     Raises:
-        InvalidInput: a name that is none, or a version below 1.
+        InvalidInput: a name that is none, or a version, a number of partitions or a size below 1.
     """
 
+    kind: Final = "projector"
+    start: Final = "beginning"
+
     def __init__(
-        self, name: str, *, tables: Sequence[Table] = (), version: int = 1, query: Query | None = None
+        self,
+        name: str,
+        *,
+        tables: Sequence[Table] = (),
+        version: int = 1,
+        query: Query | None = None,
+        on_error: ErrorPolicy = Stop(),  # noqa: B008 - it is frozen
+        partitions: int = 1,
+        transaction_size: int | None = None,
+        transaction_interval: float = 0.0,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise InvalidInput(f"{name!r} is no name for a projector: a letter, then letters, digits, '_', '.' or '-'")
         if version < 1:
             raise InvalidInput(f"projector {name!r}: version {version}; versions start at 1")
+        if partitions < 1 or partitions > MOST_PARTITIONS:
+            raise InvalidInput(f"projector {name!r}: partitions={partitions}; 1 to {MOST_PARTITIONS}")
+        if transaction_size is not None and not 1 <= transaction_size <= LARGEST_SIZE:
+            raise InvalidInput(f"projector {name!r}: transaction_size={transaction_size}; 1 to {LARGEST_SIZE} events")
+        if transaction_interval < 0:
+            raise InvalidInput(f"projector {name!r}: transaction_interval={transaction_interval} seconds")
         super().__init__(name)
         self.name = name
+        self.on_error = checked_policy(name, on_error)
+        self.partitions = partitions
+        self.transaction_size = transaction_size
+        self.transaction_interval = transaction_interval
         self.tables: tuple[Table, ...] = tuple(tables)
         self.version = version
         self.deleted: dict[str, Handler] = {}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
 
     from eventfold.ports.checkpoint_store import Move
+    from eventfold.ports.parking import Settled
     from eventfold.ports.read_model import Writing
 
 __all__ = ["LONGEST_HOLD", "BatchView", "View"]
@@ -105,13 +106,21 @@ class BatchView(View):
         self._stack = AsyncExitStack()
         self._transaction: RowTransaction | None = None
 
-    async def commit(self, move: Move) -> None:
-        """Everything that was queued, and the checkpoint, in one transaction."""
+    async def commit(self, step: Move | Settled) -> None:
+        """Everything that was queued, and the checkpoint or what settles a parked event, in one transaction."""
         self._refuse_if_broken()
         transaction = await self._begun()
         self._timeout.reschedule(None)  # from here it is the store that takes its time, and its answer is the truth
         self._over = True
-        await transaction.commit(self._drained(), move)
+        await transaction.commit(self._drained(), step)
+
+    async def flush(self) -> None:
+        """Send what was queued, so that its errors show, and go on."""
+        self._refuse_if_broken()
+        writes = self._drained()
+        if writes:
+            transaction = await self._begun()
+            await transaction.run(writes)
 
     async def _begun(self) -> RowTransaction:
         if self._transaction is None:

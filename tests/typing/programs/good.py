@@ -17,13 +17,16 @@ from eventfold import (
     Events,
     HandlerFailure,
     Handling,
+    Joined,
     Loaded,
+    Locked,
     Outcome,
     Pending,
     Projector,
     Query,
     Recorded,
     Running,
+    Staged,
     Stream,
     TransactionalHandler,
     View,
@@ -174,7 +177,7 @@ class Printer:
 
 
 def failed(failure: HandlerFailure) -> None:
-    assert_type(failure.name, str)
+    assert_type(failure.processor, str)
 
 
 channel = Channel(capacity=10)
@@ -187,6 +190,17 @@ async def adding(running: Running) -> None:
     await running.add(Printer())
     async for recorded in channel:
         assert_type(recorded.position, int)
+
+
+async def together(running: Running) -> None:
+    async with running.lock(books, "isbn-1") as book:
+        assert_type(book, Locked[Buy | Return, Book, Bought | Returned])
+        assert_type(book.state, Book)
+        assert_type(await book.execute(Buy(1)), Outcome[Book, Bought | Returned, None])
+    async with running.transaction() as unit:
+        assert_type(unit, Joined)
+        assert_type(await unit.execute(books, "isbn-1", Buy(1)), Staged[Book, Bought | Returned])
+        assert_type(await unit.load(books, "isbn-1"), Loaded[Book])
 
 
 def covariant(recorded: Recorded[Bought]) -> Recorded[Bought | Returned]:

@@ -11,8 +11,9 @@ from eventfold.cli.exits import Exit
 from eventfold.cli.program import run
 
 COMMANDS = [[], ["demo"], ["demo", "flights"], ["streams"], ["stream"], ["tail"], ["sql"]]
-COMMANDS += [["init"], ["event"], ["stats"], ["doctor"]]
-COMMANDS += [["processors"], *(["processors", each] for each in ("ls", "pause", "resume", "reset"))]
+COMMANDS += [["init"], ["event"], ["stats"], ["doctor"], ["run"]]
+COMMANDS += [["processors"], *(["processors", each] for each in ("ls", "lag", "pause", "resume", "reset"))]
+COMMANDS += [["parked"], *(["parked", each] for each in ("ls", "show", "retry", "edit", "drop"))]
 COMMANDS += [["store"], *(["store", each] for each in ("backup", "status", "migrate"))]
 
 COMMANDS += [

@@ -70,15 +70,18 @@ EVERY: list[tuple[EventfoldError, list[str]]] = [
     (errors.NotPermitted("host/db", None, "denied", "ask"), ["the role of the URL", "denied"]),
     (errors.StoreTooNew("x.db", 4, 3), ["x.db", "4", "3", "upgrade"]),
     (errors.StreamTruncated(("book", "1"), 7), ["book-1", "below version 7", "half of a story", "read()"]),
+    (errors.OutcomeGone(ID, ("book", "1")), [str(ID), "book-1", "not executed a second time", "new id"]),
     (errors.LogDiverged(9), ["position 9", "another server", "raising their version"]),
     (
         errors.HandlerFailed("event", "stock", ValueError("boom"), "Bought at position 3"),
         ["'stock'", "position 3", "ValueError: boom"],
     ),
     (errors.ProcessorStopped("stock", ValueError()), ["'stock'", "ValueError"]),
+    (errors.ProcessorTaken("stock", "host:1:ab", 3.0), ["'stock'", "host:1:ab", "3.0 s"]),
     (errors.Fenced("stock", 3, 5, 1), ["'stock'", "epoch 1", "at 3", "at 5", "another copy"]),
     (errors.Fenced("stock", 3, None, 1), ["does not exist"]),
     (errors.CheckpointAheadOfLog("stock", 9, 7), ["'stock'", "position 9", "ends at 7", "raising its version"]),
+    (errors.ActionUnknown("event", "mails", "welcome"), ["'mails'", "'welcome'", "unknown", "parked retry mails"]),
     (errors.AppendInsideProjection("stock"), ["'stock'", "use a reactor"]),
     (errors.WaitTimedOut("stock", 9, 7, 0.5), ["'stock'", "at 7", "at 9", "0.5 s"]),
 ]
@@ -112,6 +115,7 @@ def test_only_what_may_succeed_again_is_retryable() -> None:
         "StoreUnavailable",
         "StoreBusy",
         "LockTimedOut",
+        "ProcessorTaken",
         "WaitTimedOut",
     }
 

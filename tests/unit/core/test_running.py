@@ -13,9 +13,10 @@ from bookstore.app import app, books, stock
 from bookstore.domain import Book, Bought, Buy, NotEnoughCopies
 from eventfold import Eventfold, ManualClock
 from eventfold.adapters.codecs.json import JsonCodec
-from eventfold.adapters.memory import MemoryEventStore
+from eventfold.adapters.memory import MemoryCommandLog, MemoryEventStore
 from eventfold.adapters.system import system_clock, uuid7
 from eventfold.commands.dispatch import Dispatch
+from eventfold.commands.idempotent import Once
 from eventfold.commands.manager import CommandManager
 from eventfold.commands.recording import Recorder
 from eventfold.errors import InvalidInput
@@ -30,7 +31,9 @@ def manager(*, attempts: int = 10, warm: int = 2) -> CommandManager:
     store = MemoryEventStore(system_clock)
     serializer = Serializer(catalogue, JsonCodec(), uuid7)
     none: Any = None  # no transactional handler, so no unit of work
-    recorder = Recorder(store, none, serializer, InsideAppends(none, SILENT), Dispatch(SILENT, None), None)
+    inside, dispatch = InsideAppends(none, SILENT), Dispatch(SILENT, None)
+    once = Once(MemoryCommandLog(store), store, serializer)
+    recorder = Recorder(store, none, serializer, inside, dispatch, None, once)
     return CommandManager(store, serializer, recorder, SILENT, attempts=attempts, warm=warm)
 
 
