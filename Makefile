@@ -54,5 +54,5 @@ lock: ## compile the pinned, hashed requirements again (needs uv)
 
 clean: ## remove .venv, caches, the built site and demo databases
 	rm -rf .venv site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
-	rm -f ./*.db ./*.db-wal ./*.db-shm ./*.db-lock ./*.db.lock
+	rm -f ./*.db ./*.db-wal ./*.db-shm ./*.db-lock ./*.db-streams ./*.db.lock
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -31,6 +31,7 @@ COMMANDS = [
     ["sql", "select count(*) from events"],
     ["stats"],
     ["processors", "ls"],
+    ["processors", "lag"],
     ["processors", "pause", "sums"],
     ["doctor"],
     ["doctor", "--deep"],
@@ -160,7 +161,7 @@ def test_a_server_answers_as_a_file_does(answer: Json, tmp_path: Path, capsys: p
     asyncio.run(filled(url))
     of_file = asking(url, capsys)
     changing = {"recorded_at", "occurred_at", "event_id", "updated_at", "size", "wal_size"}
-    changing |= {"first_recorded_at", "last_recorded_at", "last_at"}
+    changing |= {"first_recorded_at", "last_recorded_at", "last_at", "lag_seconds"}
 
     def still(told: Any) -> Any:
         match told:

@@ -10,34 +10,47 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 import msgspec
 
+from eventfold import Joined, Locked
 from eventfold.adapters import postgres
 from eventfold.adapters.codecs.json import JsonCodec
+from eventfold.adapters.memory_units import MemoryUnits
 from eventfold.adapters.postgres import connection as postgres_connection
 from eventfold.adapters.postgres import migrate as postgres_migrate
+from eventfold.adapters.postgres.administration import PostgresAdministration
 from eventfold.adapters.postgres.commit import Commit
 from eventfold.adapters.postgres.connection import Connections
 from eventfold.adapters.postgres.following import Following
+from eventfold.adapters.postgres.open_unit import OpenUnit
+from eventfold.adapters.sqlite import checkpoint_store as sqlite_checkpoints
+from eventfold.adapters.sqlite import administration as sqlite_administration
 from eventfold.adapters.sqlite import group as sqlite_group
 from eventfold.adapters.sqlite import migrate
 from eventfold.adapters.sqlite.connection import translated
 from eventfold.adapters.sqlite.group import GroupCommit
 from eventfold.adapters.sqlite.lock import FileLock
 from eventfold.adapters.sqlite.read_model import _OpenTransaction
+from eventfold.adapters.sqlite.units import SqliteUnits
 from eventfold.adapters.sqlite.wakeup import WakeUp
-from eventfold.errors import Fenced, StoreBusy, StoreError, StoreUnavailable
+from eventfold.bootstrap import running
+from eventfold.commands import boundary, idempotent, locking, manager
+from eventfold.commands.idempotent import Once, Request
+from eventfold.commands.recording import Recorder
+from eventfold.errors import Fenced, RetryTransaction, StoreBusy, StoreError, StoreUnavailable
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.event_store import Append
 from eventfold.ports.failpoint import failpoint
 from eventfold.ports.migrations import Migrations
-from eventfold.processing import projection
+from eventfold.ports.unit import CommandTaken
+from eventfold.processing import following
 from eventfold.processing.projection import Projection
+from eventfold.processing.worker import Worker
 from eventfold.schema.serializer import Serializer
 
 Patch: TypeAlias = Callable[[Any, str, Any], None]
@@ -143,21 +156,17 @@ def checkpoint_outside_tx(patch: Patch) -> None:
 
 def skip_on_error(patch: Patch) -> None:
     """A projector goes on behind what it could not handle."""
-    handle = Projection._handle
+    handle = Projection.handle
 
-    async def handled(self: Any, events: Any) -> None:
+    async def handled(self: Any, events: Any, place: Any) -> None:
         try:
-            await handle(self, events)
+            await handle(self, events, place)
         except (Fenced, StoreError):
             raise
         except Exception:  # and nobody is told
-            last = events[-1]
-            await self._rows.advance(
-                Move(self.name, self.position, last.position, last.event_id, self._checkpoint.epoch)
-            )
-            self._checkpoint = Checkpoint(last.position, last.event_id, self._checkpoint.epoch)
+            await place.advance(events[-1])
 
-    patch(Projection, "_handle", handled)
+    patch(Projection, "handle", handled)
 
 
 def notify_only(patch: Patch) -> None:
@@ -285,7 +294,7 @@ def commit_without_the_disk(patch: Patch) -> None:
 
 def outage_stops_a_projector(patch: Patch) -> None:
     """A subscription that cannot begin is the end, also for who had one before."""
-    patch(projection, "StoreUnavailable", StoreBusy)
+    patch(following, "_HINDRANCES", (StoreBusy, RetryTransaction))
 
 
 def checkpoint_is_believed(patch: Patch) -> None:
@@ -294,7 +303,16 @@ def checkpoint_is_believed(patch: Patch) -> None:
     async def believed(self: Any, checkpoint: Checkpoint) -> None:
         return
 
-    patch(Projection, "_verify", believed)
+    patch(Worker, "_verify", believed)
+
+
+def checkpoint_without_compare(patch: Patch) -> None:
+    """A checkpoint goes wherever it is sent, whoever sends it from wherever."""
+    compares = "position = ? AND epoch = ?"
+    assert compares in sqlite_checkpoints.ADVANCE
+    patch(
+        sqlite_checkpoints, "ADVANCE", sqlite_checkpoints.ADVANCE.replace(compares, "? IS NOT NULL AND ? IS NOT NULL")
+    )
 
 
 def servers_are_alike(patch: Patch) -> None:
@@ -335,19 +353,194 @@ def migration_shuts_out_the_release_before(patch: Patch) -> None:
     patch(Migrations, "oldest", lambda known, applied, *, finish: max(applied.oldest, known.latest))
 
 
+def lock_is_kept_after_the_commit(patch: Patch) -> None:
+    """A command under a lock releases it when the block ends."""
+    attempt = Locked._attempt
+
+    async def nothing() -> None:
+        return
+
+    async def kept(self: Any, *arguments: Any) -> Any:
+        self._held._until_released.aclose = nothing
+        return await attempt(self, *arguments)
+
+    patch(Locked, "_attempt", kept)
+
+
+def handlers_are_told_under_the_lock(patch: Patch) -> None:
+    """What a command under a lock has recorded is told before the lock is released."""
+    attempt = Locked._attempt
+
+    async def nothing() -> None:
+        return
+
+    async def early(self: Any, *arguments: Any) -> Any:
+        held = self._held._until_released
+        release, held.aclose = held.aclose, nothing
+        outcome = await attempt(self, *arguments)
+        await self._recorder.dispatch.tell(outcome.events)
+        await release()
+        return outcome
+
+    patch(Locked, "_attempt", early)
+
+
+def joined_without_a_savepoint(patch: Patch) -> None:
+    """What a joined block has written before it failed stays in the caller's transaction."""
+    patch(OpenUnit, "whole", lambda unit: nullcontext())
+
+
+def units_begin_at_once(patch: Patch) -> None:
+    """A transaction takes the one writer's turn before there is a statement."""
+
+    def at_once(units: type[SqliteUnits | MemoryUnits]) -> None:
+        transact = units.transact
+
+        async def begun(self: Any, work: Any) -> Any:
+            async def begins(unit: Any) -> Any:
+                await unit.run(())
+                return await work(unit)
+
+            return await transact(self, begins)
+
+        patch(units, "transact", begun)
+
+    at_once(SqliteUnits)
+    at_once(MemoryUnits)
+
+
+def commands_beside_a_transaction(patch: Patch) -> None:
+    """Nobody is told that his command will wait for the block it stands in."""
+    for module in (locking, manager, boundary, running):
+        patch(module, "refuse_beside_transaction", lambda store: None)
+
+
+def committed_tells_each_time(patch: Patch) -> None:
+    """Handlers hear as often as the caller says that he has committed."""
+    committed = Joined.committed
+
+    async def again(self: Any) -> None:
+        self._told = False
+        await committed(self)
+
+    patch(Joined, "committed", again)
+
+
+def commands_are_not_entered(patch: Patch) -> None:
+    """Nobody remembers a command that was accepted."""
+    append = Recorder.append
+
+    def forgetful(self: Any, *arguments: Any) -> Any:
+        return append(self, *arguments[:5])
+
+    patch(Recorder, "append", forgetful)
+
+
+def commands_are_entered_afterwards(patch: Patch) -> None:
+    """In a transaction of their own, after that of their events."""
+    append = Recorder.append
+
+    async def in_two(self: Any, *arguments: Any) -> Any:
+        appended = await append(self, *arguments[:5])
+        if arguments[5:] and arguments[5] is not None:
+            await self.accept(arguments[5].with_events(appended))
+        return appended
+
+    patch(Recorder, "append", in_two)
+
+
+def failures_are_believed(patch: Patch) -> None:
+    """Who fails on what the same command has recorded a moment before is told that the command failed."""
+
+    async def outcome(self: Any, request: Any, attempt: Any, again: Any) -> Any:
+        if (accepted := await self.known(request)) is None:
+            try:
+                return await attempt(), False
+            except CommandTaken:
+                accepted = await self.known(request)
+        return await again(accepted), True
+
+    patch(Once, "outcome", outcome)
+
+
+def any_command_fits_its_id(patch: Patch) -> None:
+    patch(Request, "refuse_other", lambda self, digest, what: None)
+
+
+def outcomes_are_told_as_of_now(patch: Patch) -> None:
+    """With the state that the aggregate has when the command is sent again."""
+    load: Any = vars(idempotent)["load"]
+
+    async def latest(*arguments: Any, upto: int) -> Any:
+        return msgspec.structs.replace(await load(*arguments), version=upto)
+
+    patch(idempotent, "load", latest)
+
+
+def repeated_commands_are_heard_of(patch: Patch) -> None:
+    """Handlers and buses are told of a command as often as it is sent while they are told of it."""
+    outcome = Once.outcome
+
+    async def heard(self: Any, *arguments: Any) -> Any:
+        return (await outcome(self, *arguments))[0], False
+
+    patch(Once, "outcome", heard)
+
+
+def removed_events_are_told_as_none(patch: Patch) -> None:
+    """The outcome of a command whose events an administrator has removed."""
+
+    async def events(self: Any, request: Any, accepted: Any) -> Any:
+        first, last = accepted.first_version, accepted.last_version
+        return tuple([self._serializer.decode(e) async for e in self._source.read(accepted.stream, after=first - 1)])[
+            : last - first + 1
+        ]
+
+    patch(Once, "events", events)
+
+
+def joined_commands_are_not_entered(patch: Patch) -> None:
+    """Those of a transaction of the caller's."""
+    finish = Joined.finish
+
+    async def forgetful(self: Any) -> None:
+        self._entries.clear()
+        await finish(self)
+
+    patch(Joined, "finish", forgetful)
+
+
+def sweep_finds_nothing(patch: Patch) -> None:
+    """What a deletion has marked, and not removed before its process died, stays in the log for ever."""
+
+    async def none(self: Any) -> list[Any]:
+        return []
+
+    patch(PostgresAdministration, "_pending", none)
+
+
+def deleted_versions_return(patch: Patch) -> None:
+    """Nothing tells a process that has a stream in mind that its version has been removed."""
+    patch(sqlite_administration, "NO_RETURN", "SELECT 1")
+
+
 T01, T04, T05, T08 = "test_t01_kill.py", "test_t04_failpoints.py", "test_t05_cancellation.py", "test_t08_disk.py"
+DELETION = "test_t04_deletion.py"
 T15, T30 = "test_t15_lost_hints.py", "test_t30_differential.py"
 T10, T11 = "test_t10_interleavings.py", "test_t11_stress.py"
 T02, T13, T20, T24 = "test_t02_postgres_kill.py", "test_t13_restore.py", "test_t20_proxy.py", "test_t24_failover.py"
+T21 = "test_t21_fencing.py"
 T33, T40 = "test_t33_linearizable.py", "test_t40_mutated.py"
 T44 = "../upgrade/test_t44_upgrade.py"
+LOCKS, JOINING = "../acceptance/test_d_locks.py", "../acceptance/test_joining.py"
+COMMANDS, T20_COMMANDS = "../acceptance/test_idempotent_commands.py", "test_t20_commands.py"
 MUTANTS: dict[str, Mutant] = {
     "ack_before_commit": Mutant(ack_before_commit, (T01, "-k", "kill_9"), quick=False),
     "deferred_begin": Mutant(deferred_begin, (T01, "-k", "kill_9"), quick=False),
     "checkpoint_outside_tx": Mutant(checkpoint_outside_tx, (T04, "-k", "process and projection")),
     "skip_on_error": Mutant(skip_on_error, (T04, "-k", "an_error_at and projection and auto")),
     "retry_without_id": Mutant(retry_without_id, (T04, "-k", "an_error_at and before_ack")),
-    "transaction_stays_open": Mutant(transaction_stays_open, (T05, "-k", "transaction")),
+    "transaction_stays_open": Mutant(transaction_stays_open, (T05, "-k", "transaction and not postgres")),
     "io_error_is_a_rejection": Mutant(io_error_is_a_rejection, (T08, "-k", "io and once and auto")),
     "notify_only": Mutant(notify_only, (T15,)),
     "no_cas": Mutant(no_cas, (T33, "-k", "history and sqlite")),
@@ -364,6 +557,7 @@ MUTANTS: dict[str, Mutant] = {
     "commit_without_the_disk": Mutant(commit_without_the_disk, (T24, "-k", "again_and_again"), quick=False),
     "outage_stops_a_projector": Mutant(outage_stops_a_projector, (T24, "-k", "loses_its_transaction")),
     "checkpoint_is_believed": Mutant(checkpoint_is_believed, (T24, "-k", "promoted")),
+    "checkpoint_without_compare": Mutant(checkpoint_without_compare, (T21, "-k", "stands_still and sqlite")),
     "servers_are_alike": Mutant(servers_are_alike, (T24, "-k", "lost_its_end and 60")),
     "copy_is_the_same_store": Mutant(copy_is_the_same_store, (T13,)),
     "migration_takes_more_than_it_adds": Mutant(
@@ -373,5 +567,25 @@ MUTANTS: dict[str, Mutant] = {
         migration_shuts_out_the_release_before, (T44, "-k", "database and go_back")
     ),
     "names_are_imported": Mutant(names_are_imported, (T40, "-k", "looks_like_code")),
+    "lock_is_kept_after_the_commit": Mutant(lock_is_kept_after_the_commit, (LOCKS, "-k", "a_commit_releases")),
+    "handlers_are_told_under_the_lock": Mutant(handlers_are_told_under_the_lock, (LOCKS, "-k", "a_commit_releases")),
+    "joined_without_a_savepoint": Mutant(
+        joined_without_a_savepoint, (JOINING, "-k", "leaves_nothing_in_my_transaction")
+    ),
+    "units_begin_at_once": Mutant(units_begin_at_once, (JOINING, "-k", "keeps_nobody_waiting")),
+    "commands_beside_a_transaction": Mutant(commands_beside_a_transaction, (JOINING, "-k", "beside_the_one_writer")),
+    "sweep_finds_nothing": Mutant(sweep_finds_nothing, (DELETION, "-k", "postgres and marked")),
+    "deleted_versions_return": Mutant(deleted_versions_return, (DELETION, "-k", "sqlite and removed")),
+    "committed_tells_each_time": Mutant(committed_tells_each_time, (JOINING, "-k", "my_commit_stores")),
+    "commands_are_not_entered": Mutant(commands_are_not_entered, (COMMANDS, "-k", "again_has_one_effect")),
+    "commands_are_entered_afterwards": Mutant(commands_are_entered_afterwards, (T20_COMMANDS, "-k", "sqlite")),
+    "failures_are_believed": Mutant(failures_are_believed, (COMMANDS, "-k", "at_once_it_has_one_effect")),
+    "any_command_fits_its_id": Mutant(any_command_fits_its_id, (COMMANDS, "-k", "another_command")),
+    "outcomes_are_told_as_of_now": Mutant(outcomes_are_told_as_of_now, (COMMANDS, "-k", "again_has_one_effect")),
+    "repeated_commands_are_heard_of": Mutant(repeated_commands_are_heard_of, (COMMANDS, "-k", "nobody_is_told_again")),
+    "removed_events_are_told_as_none": Mutant(removed_events_are_told_as_none, (COMMANDS, "-k", "whose_stream")),
+    "joined_commands_are_not_entered": Mutant(
+        joined_commands_are_not_entered, (COMMANDS, "-k", "in_a_transaction_too")
+    ),
 }
 """`sync_normal`, `sync_off` and two more are planted by T-03 itself, against itself."""

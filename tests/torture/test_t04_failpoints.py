@@ -34,8 +34,9 @@ PASSINGS = (1, 2, 3)
 STORED = "append.after_commit_before_ack"
 ONCE = "migrate.before_commit"
 NOT_IN_MEMORY = {"append.after_insert", ONCE}
-PASSED = [each for each in FAILPOINTS if not each.startswith(("unit.", "administration."))]
-"""By commands and projections. Transactions and administrators are stopped on their way in tests of their own."""
+ELSEWHERE = ("unit.", "administration.", "lease.", "actions.", "reaction.")
+PASSED = [each for each in FAILPOINTS if not each.startswith(ELSEWHERE)]
+"""By commands and projections. Transactions, administrators, leases and effects have tests of their own for this."""
 MUTANT = os.environ.get("EVENTFOLD_MUTANT", "")
 
 

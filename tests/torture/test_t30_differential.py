@@ -156,7 +156,7 @@ class Programs(RuleBasedStateMachine):
         self.model = Model()
         makes = (memory, sqlite("auto"), sqlite("thread"))
         self.subjects: list[Subject] = [self.runner.run(make(self.folder)) for make in makes]
-        self.moves: dict[str, int] = {}
+        self.moves: dict[tuple[str, int], int] = {}
         self.next_id = 1_000
 
     def teardown(self) -> None:
@@ -301,15 +301,20 @@ class Programs(RuleBasedStateMachine):
 
         self.same(names)
 
-    @rule(name=st.sampled_from(["p", "q"]), step=st.integers(-1, 5), off=st.sampled_from([0, 0, 0, 1]))
-    def checkpoint(self, name: str, step: int, off: int) -> None:
-        at = self.moves.get(name, 0)
-        move = Move(name, at + off, at + off + step, bytes(16))
+    @rule(
+        name=st.sampled_from(["p", "q"]),
+        partition=st.sampled_from([0, 0, 1]),
+        step=st.integers(-1, 5),
+        off=st.sampled_from([0, 0, 0, 1]),
+    )
+    def checkpoint(self, name: str, partition: int, step: int, off: int) -> None:
+        at = self.moves.get((name, partition), 0)
+        move = Move(name, at + off, at + off + step, bytes(16), partition=partition)
         told = self.same(lambda subject: subject.checkpoints.advance(move))
         if told is None:
             assert off == 0
             assert step > 0
-            self.moves[name] = move.position
+            self.moves[name, partition] = move.position
         else:
             assert isinstance(told, tuple)
             assert told[0] is Fenced or step < 1
@@ -317,7 +322,7 @@ class Programs(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["p", "q"]))
     def reset(self, name: str) -> None:
         self.same(lambda subject: subject.checkpoints.reset(name))
-        self.moves.pop(name, None)
+        self.moves = {whose: at for whose, at in self.moves.items() if whose[0] != name}
 
     @rule()
     def restart(self) -> None:
@@ -327,7 +332,7 @@ class Programs(RuleBasedStateMachine):
     @invariant()
     def checkpoints_are_where_they_were_moved(self) -> None:
         async def found(subject: Subject) -> object:
-            return {name: each.position for name, each in (await subject.checkpoints.checkpoints()).items()}
+            return {whose: each.position for whose, each in (await subject.checkpoints.checkpoints()).items()}
 
         assert self.same(found) == self.moves
 

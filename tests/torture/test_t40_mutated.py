@@ -220,8 +220,8 @@ async def read_everything(running: Running) -> list[BaseException]:
 
     async def projected() -> None:
         await running._stores.rows.reset("watching")
-        projection = running._projection("watching")
-        await projection.prepare()
+        projection = running._workers["watching"]
+        await projection.begin()
         await projection.catch_up()
 
     for way in (stream, log, folded, projected, subscription):

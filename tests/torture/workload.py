@@ -23,12 +23,8 @@ from random import Random
 from typing import Any, TypeAlias
 
 from eventfold import Running
-from eventfold.adapters.memory import MemoryEventStore
-from eventfold.adapters.memory_administration import MemoryAdministration
-from eventfold.adapters.memory_units import MemoryUnits
-from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
 from eventfold.adapters.system import system_clock
-from eventfold.bootstrap.stores import Stores, open_stores
+from eventfold.bootstrap.stores import open_stores
 from eventfold.domain.message import NewEvent, StoredEvent, Stream
 from eventfold.domain.query import Query
 from eventfold.errors import AppendOutcomeUnknown, ConcurrencyConflict, EventfoldError, Fenced, ProcessingError
@@ -37,7 +33,18 @@ from eventfold.ports.read_model import ReadModel
 from eventfold.testing.checker import Projected, Tally, Violation, check, tally
 from eventfold.testing.faults import VARIABLE, FaultInjected, arm_from_environment
 from eventfold.testing.journal import Delivered, Journalled, Line, Subscribed, decode, encode
-from tests.acceptance.world import Memory, application, positions, seeing, seen_t, summing, sums, sums_t
+from tests.acceptance.world import (
+    Memory,
+    application,
+    new_event,
+    positions,
+    seeing,
+    seen_t,
+    summing,
+    sums,
+    sums_t,
+    tapes,
+)
 from tests.torture import mutants
 
 FULL = os.environ.get("EVENTFOLD_TORTURE") == "full"
@@ -48,6 +55,7 @@ always the same one, so that a red run is red again, and long runs draw theirs.
 """
 PROJECTORS = ("sums", "seen")
 TAPES = [Stream("tape", f"t{n}") for n in range(12)]
+DOOMED = [Stream("tape", f"doomed-{n}") for n in range(2)]
 PATIENCE = 30.0
 """Seconds after which a child that should have ended is a failure."""
 
@@ -69,14 +77,8 @@ def url_of_schema(server: str, schema: str) -> str:
 @asynccontextmanager
 async def in_memory() -> AsyncIterator[Memory]:
     """A place in memory that no other application runs in."""
-    log = MemoryEventStore(system_clock)
-    rows = await open_sqlite_rows_in_memory(clock=system_clock)
-    stores = Stores(log, rows, MemoryAdministration(log, rows, system_clock), MemoryUnits(log, rows, system_clock))
-    try:
+    async with open_stores("memory:", clock=system_clock, migrate=True) as stores:
         yield Memory(stores)
-    finally:
-        await stores.events.close()
-        await stores.rows.close()
 
 
 # ------------------------------------------------------------------------ writing
@@ -153,9 +155,9 @@ async def project(running: Running) -> list[Exception]:
     """Every projector, from its checkpoint in the store to the end of the log; what stopped one of them."""
     stopped: list[Exception] = []
     for name in PROJECTORS:
-        projection = running._projection(name)
+        projection = running._workers[name]
         try:
-            await projection.prepare()
+            await projection.begin()
             await projection.catch_up()
         except (ProcessingError, FaultInjected) as error:
             stopped.append(error)
@@ -239,11 +241,24 @@ async def steps(running: Running, note: Note, seed: int, rounds: int = 4) -> lis
     return writers
 
 
+async def deleting(place: Place, note: Note, seed: int) -> None:
+    """Append to the doomed tapes and delete one now and then, without end."""
+    async with app.open(url(place), run=False) as running:
+        chance = Random(seed)
+        sink = Journalled(running.sink, note, f"deleting {seed}")
+        while True:
+            tape = chance.choice(DOOMED)
+            await sink.append(Append(tape, [new_event(chance.randbytes(16)) for _ in range(3)], ANY))
+            if chance.random() < 0.5:
+                await running.administration.delete(tapes, tape.id, actor="ops", reason="a test")
+
+
 LIVES: Mapping[str, Callable[[Place, Note, int], Awaitable[None]]] = {
     "writing": writing,
     "projecting": projecting,
     "living": living,
     "stepping": stepping,
+    "deleting": deleting,
 }
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "PostgresAddress",
     "PostgresOptions",
     "SqliteOptions",
+    "duration",
     "is_postgres",
     "memory_options",
     "postgres_address",
@@ -52,6 +53,17 @@ _STARS: Final = "***"
 
 class Duration(timedelta):
     """A length of time with its unit: 200ms, 5s, 2m, 1h."""
+
+
+def duration(text: str) -> Duration:
+    """Raises InvalidInput: no number with one of these units, or more than a day."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise InvalidInput(f"{text!r} is no duration; write 200ms, 5s, 2m or 1h")
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST:
+        raise InvalidInput(f"{text!r} is more than a day")
+    return Duration(seconds=seconds)
 
 
 class MemoryOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -248,11 +260,5 @@ def _typed(kind: type[T], given: Mapping[str, str], scheme: str) -> T:
 
 def _decode(kind: type[Any], value: Any) -> Any:
     if kind is Duration:
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            raise InvalidInput(f"{value!r} is no duration; write 200ms, 5s, 2m or 1h")
-        seconds = float(match[1]) * _SECONDS[match[2]]
-        if seconds > _LONGEST:
-            raise InvalidInput(f"{value!r} is more than a day")
-        return Duration(seconds=seconds)
+        return duration(value)
     raise NotImplementedError(kind)  # msgspec's word for "not mine"

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from eventfold.cli.exits import Exit, Refused
 from eventfold.cli.options import DEFAULT_STORE, AsJson, Count, Place, StoreUrl, open_for_reading
+from eventfold.cli.payload import payload
 from eventfold.cli.printing import json_line, print_json, print_json_array, print_table, visible
 
 if TYPE_CHECKING:
@@ -168,11 +169,11 @@ async def replace(
         json: print the event as a JSON object.
         store: URL of the store.
     """
-    payload = _payload(data, file)
+    given = payload(data, file)
     async with open_for_reading(store) as stores:
         if not yes:
             _confirm(f"This replaces the payload of the event {event_id}, for ever.", str(event_id))
-        event = await stores.administration.replace(event_id.bytes, payload, actor=actor, reason=reason)
+        event = await stores.administration.replace(event_id.bytes, given, actor=actor, reason=reason)
     _show(event, json=json)
 
 
@@ -264,22 +265,6 @@ def _confirm(sentence: str, name: str) -> None:
     print(visible(f"Type {name} to go on: "), end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != name:
         raise Refused("nothing was done")
-
-
-def _payload(data: str | None, file: Path | None) -> bytes:
-    """Raises Refused for what is no JSON, or cannot be read."""
-    import msgspec
-
-    if (data is None) == (file is None):
-        raise Refused("give the payload: --data '…', or --file PATH")
-    try:
-        payload = data.encode() if data is not None else file.read_bytes() if file is not None else b""
-        msgspec.json.decode(payload)
-    except OSError as error:
-        raise Refused(f"{file}: {error.strerror}") from error
-    except (UnicodeError, msgspec.DecodeError) as error:
-        raise Refused(f"the payload is no JSON: {error}") from error
-    return payload
 
 
 def _tell(mark: Mark | None, nothing: str, *, json: bool) -> Exit:

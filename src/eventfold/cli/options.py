@@ -15,7 +15,7 @@ from eventfold.errors import StoreNotMigrated
 if TYPE_CHECKING:
     from eventfold.bootstrap.stores import Stores
 
-__all__ = ["DEFAULT_STORE", "AsJson", "Count", "Place", "StoreUrl", "looking", "open_for_reading"]
+__all__ = ["DEFAULT_STORE", "AsJson", "Count", "Place", "Seconds", "StoreUrl", "looking", "open_for_reading"]
 
 DEFAULT_STORE: Final = "sqlite:///eventfold.db"
 
@@ -23,6 +23,7 @@ StoreUrl: TypeAlias = Annotated[str, Parameter(name="--store", env_var="EVENTFOL
 AsJson: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 Count: TypeAlias = Annotated[int, Parameter(validator=Number(gte=1))]
 Place: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0))]
+Seconds: TypeAlias = Annotated[float, Parameter(validator=Number(gte=0))]
 
 
 @asynccontextmanager

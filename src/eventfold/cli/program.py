@@ -15,8 +15,10 @@ from eventfold.cli.event import EVENT_EXAMPLES, event
 from eventfold.cli.exits import EXIT_CODES, Exit, report
 from eventfold.cli.importing import importing
 from eventfold.cli.init import INIT_EXAMPLES, init
+from eventfold.cli.parked.commands import parked
 from eventfold.cli.printing import Screen
 from eventfold.cli.processors import processors
+from eventfold.cli.run import RUN_EXAMPLES, run_app
 from eventfold.cli.sql import SQL_EXAMPLES, sql
 from eventfold.cli.stats import STATS_EXAMPLES, stats
 from eventfold.cli.store import store
@@ -56,7 +58,9 @@ app.command(event, help_epilogue=EVENT_EXAMPLES)
 app.command(tail, help_epilogue=TAIL_EXAMPLES)
 app.command(sql, help_epilogue=SQL_EXAMPLES)
 app.command(stats, help_epilogue=STATS_EXAMPLES)
+app.command(run_app, name="run", help_epilogue=RUN_EXAMPLES)
 app.command(processors)
+app.command(parked)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)
 app.command(admin)

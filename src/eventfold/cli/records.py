@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -12,9 +12,10 @@ import msgspec
 from eventfold.cli.printing import json_line
 from eventfold.domain.message import StoredEvent, from_micros
 
-__all__ = ["as_data", "as_record", "as_time", "happened"]
+__all__ = ["JSON", "as_data", "as_json", "as_record", "as_time", "happened"]
 
-_JSON = 0
+JSON: Final = 0
+"""The format of data that is JSON."""
 
 
 def as_record(event: StoredEvent) -> Mapping[str, object]:
@@ -33,7 +34,7 @@ def as_record(event: StoredEvent) -> Mapping[str, object]:
         "tags": event.tags or (),
         "correlation_id": event.correlation_id,
         "causation_id": event.causation_id,
-        "metadata": {} if event.metadata is None else _json(event.metadata),
+        "metadata": {} if event.metadata is None else as_json(event.metadata),
         "data": _data(event),
     }
 
@@ -55,18 +56,18 @@ def as_time(micros: int) -> str:
         return str(micros)
 
 
-def _data(event: StoredEvent) -> object:
-    if event.data is None:
-        return None
-    if event.format == _JSON:
-        return _json(event.data)
-    return {"format": event.format, "base64": b64encode(event.data).decode()}
-
-
-def _json(data: bytes) -> Any:
+def as_json(data: bytes) -> Any:
     """As it is stored, so that no number changes; bytes that are no JSON are shown as such."""
     try:
         msgspec.json.decode(data)
     except msgspec.DecodeError:
         return {"base64": b64encode(data).decode()}
     return msgspec.Raw(data)
+
+
+def _data(event: StoredEvent) -> object:
+    if event.data is None:
+        return None
+    if event.format == JSON:
+        return as_json(event.data)
+    return {"format": event.format, "base64": b64encode(event.data).decode()}

@@ -1,0 +1,1 @@
+"""`eventfold parked`: look after events that processors could not handle."""
