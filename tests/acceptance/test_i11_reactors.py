@@ -559,7 +559,7 @@ async def test_i11_a_check_that_does_not_say_lets_nothing_be_done(place: Place) 
     async with place.open(application(made)) as running:
         await running.settled()
         (entry,) = await parked(running)
-        assert "was asked whether 'mail' was done, and says None: True or False" in entry.error
+        assert "was asked whether 'mail' was done, and says None; return True or False" in entry.error
     assert post.calls == [1]
 
 

@@ -18,6 +18,7 @@ from eventfold.domain.message import Stream
 from eventfold.errors import (
     AppendInsideProjection,
     CheckpointAheadOfLog,
+    EventfoldError,
     Fenced,
     HandlerFailed,
     InvalidInput,
@@ -393,7 +394,7 @@ async def test_i5_what_a_stopped_batch_has_written_is_not_read_by_others(file: F
 
 
 async def test_i5_a_handler_that_reads_must_not_hold_others_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventfold.processing.view.LONGEST_HOLD", 0.01)
+    monkeypatch.setattr("eventfold.processing.view.LONGEST_HOLD", 0.25)
     projector = Projector("sums", tables=[sums_t])
     waited: list[int] = []
 
@@ -977,3 +978,70 @@ async def test_i7_an_idle_processor_that_is_reset_starts_over_without_an_event(
             while not await started_over():  # noqa: ASYNC110 - what is awaited rings no bell
                 await asyncio.sleep(0.01)
         assert await running.query(sums) == [("t", 1)]
+
+
+# ------------------------------------------------------------------------- I10: its tables
+
+
+async def test_i10_truncating_empties_the_tables_and_they_are_filled_anew(place: Place, looking_often: None) -> None:
+    projector = summing()
+    async with place.open(application(projector, seeing())) as running:
+        outcome = await running.execute(tapes, "t", record(Added(1), Added(2)))
+        await running.settled()
+        epoch = (await running._stores.rows.checkpoint("sums")).epoch
+        await running.truncate(projector)
+
+        async def filled() -> bool:
+            checkpoint = await running._stores.rows.checkpoint("sums")
+            return checkpoint.position == outcome.position and checkpoint.epoch > epoch
+
+        async with asyncio.timeout(30):
+            while not await filled():  # noqa: ASYNC110 - what is awaited rings no bell
+                await asyncio.sleep(0.01)
+        assert await running.query(sums) == [("t", 3)]
+        assert await running.query(positions) == [(1,), (2,)]  # those of another processor are as they were
+    async with place.open(application(projector), run=False) as running:
+        await running.truncate(projector)
+        assert await running.query(sums) == []
+        assert (await running._stores.rows.checkpoint("sums")).position == 0
+
+
+async def test_i10_dropping_leaves_nothing_of_a_projector_and_is_refused_while_it_runs(place: Place) -> None:
+    projector = summing()
+    async with place.open(application(projector)) as running:
+        await running.execute(tapes, "t", record(Added(1)))
+        await running.settled()
+        with pytest.raises(InvalidInput, match="is run by .*stop it first"):
+            await running.drop(projector)
+        assert await running.query(sums) == [("t", 1)]
+    async with place.open(application(projector), run=False) as running:
+        await running.drop(projector)
+        assert list(await running._stores.rows.processors()) == []
+        with pytest.raises(EventfoldError, match="sums"):
+            await running.query(sums)
+    async with place.open(application(projector)) as running:
+        await running.settled()
+        assert await running.query(sums) == [("t", 1)]
+
+
+async def test_i10_only_a_projector_of_the_application_is_truncated(place: Place) -> None:
+    async with place.open(application(summing())) as running:
+        with pytest.raises(InvalidInput, match="no processor 'seen'"):
+            await running.truncate(seeing())
+        with pytest.raises(InvalidInput, match="is no projector"):
+            await running.drop("sums")  # type: ignore[arg-type] # what is to be refused
+
+
+async def test_i10_a_projector_writes_its_own_tables_only(place: Place) -> None:
+    projector = Projector("sums", tables=[sums_t])
+
+    @projector.on(Added)
+    def foreign(recorded: Recorded[Added], view: View) -> None:
+        added(recorded, view)
+        saw(recorded, view)
+
+    async with place.open(application(projector, seeing())) as running:
+        outcome = await running.execute(tapes, "t", record(Added(1)))
+        with pytest.raises(ProcessorStopped, match=r"writes to 'seen', which is not among its tables \['sums'\]"):
+            await running.wait_for("sums", outcome.position)
+        assert await running.query(sums) == []

@@ -14,6 +14,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, sele
 
 from eventfold.adapters.postgres import leases as of_leases
 from eventfold.adapters.postgres.failures import LOST
+from eventfold.adapters.postgres.leases import PostgresLeases
 from eventfold.adapters.postgres.read_model import PostgresReadModel
 from eventfold.adapters.system import ManualClock, uuid7
 from eventfold.errors import Fenced, RetryTransaction
@@ -136,16 +137,24 @@ async def test_fm11_who_may_not_end_the_zombie_is_told_who_it_is_and_does_not_ha
         await theirs._connections.close()
 
 
-async def test_fm11_who_has_just_begun_is_not_ended(place: Place) -> None:
+async def test_fm11_who_has_just_begun_is_not_ended(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else who takes the partition at this moment, or one who is merely late."""
     rows, theirs = await place.open(), await place.open()
+    looked, look = asyncio.Event(), PostgresLeases._end_whoever_holds
+
+    async def looking(self: PostgresLeases, processor: str, partition: int) -> None:
+        await look(self, processor, partition)
+        looked.set()
+
+    monkeypatch.setattr(PostgresLeases, "_end_whoever_holds", looking)
+    monkeypatch.setattr(of_leases, "_A_COMMIT", "10ms")
+    monkeypatch.setattr(of_leases, "_AN_END", "30s")
     before = await had(rows, "late", seconds=0.01)
     late = await place.stranger()
     await late.execute("BEGIN")
     await rows.advance_within(late, step(before, 5))
     taking = asyncio.ensure_future(theirs.leases.take("numbers", 0, "heir", seconds=60.0))
-    await asyncio.sleep(0.4)  # past the first patience
-    assert not taking.done()
+    await looked.wait()
     await late.execute("COMMIT")
     heir = await taking
     assert isinstance(heir, Lease)
@@ -178,8 +187,11 @@ async def test_fm11_who_waits_for_a_checkpoint_keeps_nobody_from_prolonging_his_
     await rows.advance(step(mine, 6, previous=5))
 
 
-async def test_fm24_a_lease_holds_from_when_it_is_given_not_from_when_it_was_asked_for(place: Place) -> None:
+async def test_fm24_a_lease_holds_from_when_it_is_given_not_from_when_it_was_asked_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """now() stands still in a transaction that waits; what it was given would be over before it has it."""
+    monkeypatch.setattr(of_leases, "_A_COMMIT", "30s")
     rows, theirs = await place.open(), await place.open()
     before = await had(rows, "late", seconds=0.01)
     late = await place.stranger()

@@ -12,6 +12,7 @@ import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -21,19 +22,26 @@ from uuid import UUID
 
 import pytest
 
-from eventfold import Running
+from eventfold import Running, TransactionalHandler, View
+from eventfold.adapters.postgres import units
 from eventfold.errors import EventfoldError
 from tests.acceptance.test_idempotent_commands import Take, app, notes
-from tests.acceptance.world import Added, AddUnless, record, tapes
+from tests.acceptance.world import Added, AddUnless, record, see, seen_t, tapes
 from tests.postgres import ExistingServer, PostgresServer, fresh_schema
 from tests.torture import mutants
+from tests.torture.proxy import bad_network
 from tests.torture.workload import FULL, PATIENCE, SEED, report, url, url_of_schema
 
 COMMANDS = 10_000 if FULL else 160
 TIMES = 3
 PROCESSES = 8
 KILLS = 200 if FULL else 8
+CUT_COMMANDS = 2_000 if FULL else 150
 AT_ONCE = 4
+WARM = 20_000
+"""Bytes until a connection has made its first append: the driver asks for the types of its parameters."""
+IMPATIENT = 0.4
+"""Seconds for an answer; a hang costs as much."""
 TAPES = 20
 MUTANT = os.environ.get("EVENTFOLD_MUTANT", "")
 
@@ -44,7 +52,7 @@ _processes = get_context("forkserver")
 _processes.set_forkserver_preload(["tests.torture.workload"])
 
 
-async def send(running: Running, number: int) -> Told:
+async def send(running: Running, number: int, errors: Counter[str] | None = None) -> Told:
     """Again and again, until it is known what came of it."""
     key = UUID(int=number + 1)
     while True:
@@ -64,8 +72,12 @@ async def send(running: Running, number: int) -> Told:
                 case _:
                     outcome = await running.execute(tapes, f"t{number % TAPES}", record(Added(number)), command_id=key)
         except EventfoldError as error:
-            if not error.retryable:
+            if not (
+                error.retryable or isinstance(error.__cause__, TimeoutError)
+            ):  # a unit whose line hangs is given up
                 raise
+            if errors is not None:
+                errors[type(error).__name__] += 1
             await asyncio.sleep(0.01)
         else:
             return number, outcome.version, outcome.position, repr([each.event for each in outcome.events])
@@ -196,3 +208,74 @@ async def test_fm10_every_command_has_one_effect_on_sqlite(tmp_path: Path) -> No
 async def test_fm10_every_command_has_one_effect_on_postgres(postgres: PostgresServer | ExistingServer) -> None:
     with fresh_schema(postgres) as schema:
         await check(url_of_schema(postgres.url, schema), "postgres")
+
+
+# ------------------------------------------------------------------------ a bad network
+
+
+def through_a_bad_network(running: Running, server: PostgresServer | ExistingServer, port: int) -> None:
+    """What has been opened on the server itself talks to it through the proxy from now on, and waits for no answer."""
+    store: Any = running._stores.events
+    connections = store._connections
+    connections.url = connections.direct_url = connections.url.replace(f":{server.port}", f":{port}")
+    connections.patience = store._writer._commit._patience = IMPATIENT
+    for each in connections._free:
+        each.terminate()
+    connections._free.clear()
+
+
+def seeing() -> TransactionalHandler:
+    """With a handler, commands are stored in units of work."""
+    handler = TransactionalHandler("seen", tables=[seen_t])
+
+    @handler.on(Added)
+    def see_it(pending: Any, view: View) -> None:
+        view.write(see, {"position": pending.event.n, "type": pending.type, "tape": pending.id})
+
+    return handler
+
+
+@pytest.mark.slow
+async def test_fm10_every_command_has_one_effect_through_a_bad_network(
+    postgres: PostgresServer | ExistingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "LONGEST_HOLD", 2 * IMPATIENT)
+    print(f"EVENTFOLD_SEED={SEED}")
+    chance = Random(SEED)
+    began = time.monotonic()
+    told: dict[int, set[Told]] = defaultdict(set)
+    cuts: Counter[str] = Counter()
+    with fresh_schema(postgres) as schema:
+        place = f"{url_of_schema(postgres.url, schema)}&notify=off&pool=4"
+        async with bad_network(postgres.port, chance, warm=WARM) as proxy, AsyncExitStack() as stack:
+            senders = [
+                await stack.enter_async_context(app(handlers=[seeing()] * (n % 2)).open(place, run=False))
+                for n in range(PROCESSES)
+            ]
+            for running in senders:
+                through_a_bad_network(running, postgres, proxy.port)
+            sent = [number for number in range(CUT_COMMANDS) for _ in range(TIMES)]
+            left = iter(sent)
+
+            async def one(running: Running) -> None:
+                for number in left:
+                    told[number].add(await send(running, number, cuts))
+
+            await asyncio.gather(*(one(running) for running in senders for _ in range(2)))
+            proxy.end_all()
+        found = await effects(place)
+    once = Counter(number for number in range(CUT_COMMANDS) if number % 8 != 2)
+    differing = {number: answers for number, answers in told.items() if len(answers) != 1}
+    assert (once - found, found - once, differing) == (Counter(), Counter(), {}), f"EVENTFOLD_SEED={SEED}"
+    assert cuts.keys() >= {"AppendOutcomeUnknown", "StoreUnavailable"}, cuts
+    report(
+        "FM-10",
+        store="postgres",
+        faults=proxy.cuts.total(),
+        acknowledged=len(sent),
+        lost=0,
+        duplicated=0,
+        commands=CUT_COMMANDS,
+        unknown=cuts["AppendOutcomeUnknown"],
+        seconds=round(time.monotonic() - began, 1),
+    )

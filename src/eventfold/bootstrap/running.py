@@ -375,6 +375,37 @@ class Running:
             known = sorted(self._workers)
             raise InvalidInput(f"no processor {name!r} in this application; there are {known}") from None
 
+    async def truncate(self, projector: Projector) -> None:
+        """
+        Empty the projector's tables and send it back to the beginning, in one transaction; wherever it runs, it fills
+        them anew.
+
+        Raises:
+            InvalidInput: it is none of this application's, no projector, or has never started on this store.
+        """
+        await self._stores.rows.truncate(projector.name, self._mine_to_empty(projector).tables)
+
+    async def drop(self, projector: Projector) -> None:
+        """
+        Drop the projector's tables with its checkpoint and all that the store knows of it. Once it is started again it
+        begins as if it never had.
+
+        Raises:
+            InvalidInput: somebody runs it; or as `truncate` does.
+        """
+        mine = self._mine_to_empty(projector)
+        held = [each for each in await self._stores.leases.leases(projector.name) if each.left > 0]
+        if held or any(task.get_name() == f"projector {projector.name}" for task in self.tasks if not task.done()):
+            by = f"by {held[0].owner}" if held else "in this process"
+            raise InvalidInput(f"projector {projector.name!r} is run {by}; stop it first, or its tables come back")
+        await self._stores.rows.drop(projector.name, mine.tables)
+
+    def _mine_to_empty(self, projector: object) -> Projector:
+        if not isinstance(projector, Projector):
+            raise InvalidInput(f"{projector!r} is no projector, so it has no tables")
+        self._worker(projector)
+        return projector
+
     # ----------------------------------------------------------------------- events
 
     def subscribe(

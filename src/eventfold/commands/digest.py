@@ -43,8 +43,8 @@ def digest(decider: str, id: str | None, command: object) -> bytes:
     except _Incomparable as error:
         raise Unencodable(
             type(command).__name__,
-            f"{error}; a command with an id is told from others by its values: make it of dataclasses, Structs or "
-            "attrs classes with plain values, or execute it without an id",
+            f"{error}; a command with an id is told from others by its values: make it of dataclasses, Structs, "
+            "attrs classes or models with plain values, or execute it without an id",
         ) from error
 
 
@@ -84,7 +84,7 @@ def _each(values: Iterable[object], levels: int) -> list[_Words]:
 
 
 def _fields(value: object) -> Collection[str] | None:
-    """Of a dataclass, a Struct, an attrs class or a named tuple; None for anything else."""
+    """Of a dataclass, a Struct, an attrs class, a model of pydantic or a named tuple; None for anything else."""
     cls: Any = type(value)
     if dataclasses.is_dataclass(cls):
         return [field.name for field in dataclasses.fields(cls) if field.compare]
@@ -92,5 +92,7 @@ def _fields(value: object) -> Collection[str] | None:
         return list(cls.__struct_fields__)
     if attributes := getattr(cls, "__attrs_attrs__", ()):
         return [each.name for each in attributes if each.eq]
+    if isinstance(models := getattr(cls, "model_fields", None), dict):
+        return list(cast("dict[str, object]", models))
     named: Collection[str] | None = getattr(cls, "_fields", None)
     return named if isinstance(value, tuple) else None

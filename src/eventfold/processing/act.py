@@ -148,10 +148,12 @@ class Act:
         if unknown == "park":
             await self._ledger.doubt(intent)
             raise ActionUnknown(self.recorded, self._means.reactor, intent.key)
-        answer: object = await unknown(self.recorded, intent.key)
+        check = cast("Callable[[Recorded[Any], str], Awaitable[object]]", unknown)
+        answer = await check(self.recorded, intent.key)
         if not isinstance(answer, bool):  # a forgotten `return` must not have it done twice
+            name = getattr(check, "__qualname__", repr(check))
             raise InvalidInput(
-                f"{unknown!r} was asked whether {intent.key!r} was done, and says {answer!r}: True or False"
+                f"{name} was asked whether {intent.key!r} was done, and says {answer!r}; return True or False"
             )
         if answer:
             await self._ledger.settle(intent, None)

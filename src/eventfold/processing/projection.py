@@ -39,6 +39,7 @@ class Projection:
         self.interval: float = projector.transaction_interval
         self._name = projector.name
         self._whole = projector.transaction_size is not None
+        self._tables = frozenset(table.name for table in projector.tables)
         self._rows = around.rows
         self._decode_all = around.serializer.decode_all
         self._telemetry = around.telemetry
@@ -121,7 +122,7 @@ class Projection:
         """Each event with the rows of those before it, in a transaction that is not kept."""
         if len(events) == 1:
             return events[0], error
-        async with asyncio.timeout(None) as timeout, BatchView(self._rows, timeout=timeout) as view:
+        async with asyncio.timeout(None) as timeout, self._view(timeout) as view:
             for event in events:
                 try:
                     with no_appends_inside(self._name):
@@ -143,12 +144,15 @@ class Projection:
         await place.moved(move)
 
     async def _transact(self, events: Sequence[StoredEvent], step: Move | Settled) -> None:
-        async with asyncio.timeout(None) as timeout, BatchView(self._rows, timeout=timeout) as view:
+        async with asyncio.timeout(None) as timeout, self._view(timeout) as view:
             with no_appends_inside(self._name):
                 for start in range(0, len(events), PAGE):  # decoded a page at a time: see there
                     await self._dispatch(events[start : start + PAGE], view)
             failpoint("projection.after_apply")
             await view.commit(step)
+
+    def _view(self, timeout: asyncio.Timeout) -> BatchView:
+        return BatchView(self._rows, processor=self._name, tables=self._tables, timeout=timeout)
 
     async def _dispatch(self, events: Sequence[StoredEvent], view: View) -> None:
         single, batched, catch_all = self._handlers.single, self._handlers.batched, self._handlers.catch_all

@@ -65,7 +65,10 @@ class View:
         if not (shape.alone or self._in_order):
             self._queues = {"": self._drained()}
             self._in_order = True
-        queue = self._queues.setdefault("" if self._in_order else shape.table, [])
+        queue = self._queues.get("" if self._in_order else shape.table)
+        if queue is None or self._in_order:
+            self._refuse_foreign(shape.table)
+            queue = self._queues.setdefault("" if self._in_order else shape.table, [])
         if queue and (queue[-1][0] is shape or queue[-1][0].sql == shape.sql):
             queue[-1][1].append(values)
         else:
@@ -86,6 +89,9 @@ class View:
             self._broken = error  # rows that were queued before may be lost, even if the handler goes on
             raise
 
+    def _refuse_foreign(self, table: str) -> None:
+        """Handlers beside a projector share their tables."""
+
     def _refuse_if_broken(self) -> None:
         if self._broken is not None:
             raise self._broken
@@ -99,8 +105,12 @@ class View:
 class BatchView(View):
     """The rows of one batch of a projector, which commit together with its checkpoint."""
 
-    def __init__(self, rows: ReadModel, *, timeout: asyncio.Timeout) -> None:
+    def __init__(
+        self, rows: ReadModel, *, processor: str, tables: frozenset[str], timeout: asyncio.Timeout
+    ) -> None:
         super().__init__(rows.bind, self._begun, of="a batch")
+        self._processor = processor
+        self._tables = tables
         self._rows = rows
         self._timeout = timeout
         self._stack = AsyncExitStack()
@@ -113,6 +123,13 @@ class BatchView(View):
         self._timeout.reschedule(None)  # from here it is the store that takes its time, and its answer is the truth
         self._over = True
         await transaction.commit(self._drained(), step)
+
+    def _refuse_foreign(self, table: str) -> None:
+        if table not in self._tables:
+            raise InvalidInput(
+                f"projector {self._processor!r} writes to {table!r}, which is not among its tables {sorted(self._tables)}: "
+                "what it does not own is not emptied when it starts over; name it in Projector(tables=[…])"
+            )
 
     async def flush(self) -> None:
         """Send what was queued, so that its errors show, and go on."""

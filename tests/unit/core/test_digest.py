@@ -14,6 +14,7 @@ from uuid import UUID
 
 import attrs
 import msgspec
+import pydantic
 import pytest
 
 from eventfold.commands.digest import DEEPEST, digest
@@ -43,6 +44,10 @@ class Struct(msgspec.Struct, frozen=True):
 
 @attrs.frozen
 class Attrs:
+    value: Any
+
+
+class Model(pydantic.BaseModel):
     value: Any
 
 
@@ -99,7 +104,7 @@ DIFFERENT = [
     Decimal(1), Decimal("1.0"), Size.SMALL, Size.LARGE, UUID(int=1),
     date(2026, 1, 1), datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), time(1), timedelta(1),  # noqa: DTZ001 - commands are not stored
     (), ("a",), ("a", "b"), (("a",), "b"), ("a", ("b",)), {}, {"a": 1}, {"a": "1"}, {1: "a"}, set(), {"a"}, {"a", "b"},
-    Line("a"), Line("b"), Line("a", 2), Other("a"), Struct("a"), Struct(1), Attrs("a"), Named("a"),
+    Line("a"), Line("b"), Line("a", 2), Other("a"), Struct("a"), Struct(1), Attrs("a"), Named("a"), Model(value="a"), Model(value="b"),
     Order((Line("a"),)), Order((Other("a"),)), Order((Line("a"), Line("b"))), Order((Line("b"), Line("a"))),
     "mapping", "set", "sequence", ("sequence",), ["Line", ["isbn", "str a"]],
 ]  # fmt: skip

@@ -25,11 +25,15 @@ WHERE p.generation = 0 AND ($1::text IS NULL OR p.processor = $1) AND p.position
   AND ($3 OR p.resolved_at IS NULL)
 ORDER BY p.processor, p.position LIMIT $4
 """
-WISHED: Final = f"""{_PARKED}
-WHERE p.generation = 0 AND p.processor = $1 AND p.partition = $2 AND p.resolved_at IS NULL AND (p.category, p.id) IN (
-    SELECT w.category, w.id FROM {{parked}} AS w
+# The few wishes first, then the streams they are for: what else is parked is not looked at, however much it is.
+WISHED: Final = f"""
+SELECT p.* FROM (
+    SELECT DISTINCT w.category, w.id FROM {{parked}} AS w
      WHERE w.generation = 0 AND w.processor = $1 AND w.partition = $2 AND w.resolved_at IS NULL
-       AND w.wish IS NOT NULL)
+       AND w.wish IS NOT NULL) AS w
+ CROSS JOIN LATERAL ({_PARKED}
+     WHERE p.generation = 0 AND p.processor = $1 AND p.partition = $2 AND p.resolved_at IS NULL
+       AND p.category = w.category AND p.id = w.id OFFSET 0) AS p
 ORDER BY p.position LIMIT $3
 """  # noqa: S608 - our own words
 OPEN_STREAMS: Final = """
