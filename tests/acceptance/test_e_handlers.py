@@ -315,7 +315,7 @@ async def comes_late_to_its_first_wait(recorded: Any, handling: Any) -> None:
 
 
 async def waits_for_a_task_of_its_own(recorded: Any, handling: Any) -> None:
-    await asyncio.create_task(asyncio.Event().wait())  # type: ignore[arg-type] # any coroutine will do
+    await asyncio.create_task(asyncio.Event().wait())
 
 
 async def breaks_a_key(recorded: Any, handling: Any) -> None:

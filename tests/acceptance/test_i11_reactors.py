@@ -10,6 +10,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,6 +48,7 @@ from tests.acceptance.world import (
     File,
     Noted,
     Place,
+    Server,
     TapeFull,
     new_event,
     record,
@@ -56,6 +58,7 @@ from tests.acceptance.world import (
     sums,
     tapes,
 )
+from tests.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = Retry.constant(0.0)
@@ -1020,17 +1023,26 @@ REACT = """
 """
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def durable(request: pytest.FixtureRequest, tmp_path: Path) -> Server:
+    """What outlives a process."""
+    if request.param == "sqlite":
+        return File(f"sqlite:///{tmp_path}/store.db")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return Server(f"{server.url}?schema={request.getfixturevalue('postgres_schema')}")
+
+
 def child(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", textwrap.dedent(program), *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 
-async def test_e9_what_was_stored_when_the_process_was_killed_is_delivered_after_a_restart(file: File) -> None:
+async def test_e9_what_was_stored_when_the_process_was_killed_is_delivered_after_a_restart(durable: Server) -> None:
     """Between the commit and whoever is told of it: the commit was the last thing that this process has done."""
     post = Post()
-    killed = await asyncio.to_thread(child, APPEND_AND_DIE, file.url)
+    killed = await asyncio.to_thread(child, APPEND_AND_DIE, durable.url)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    async with file.open(application(sending(post))) as running:
+    async with durable.open(application(sending(post))) as running:
         await running.settled()
     assert post.sent == [1, 2]
 
@@ -1046,22 +1058,22 @@ async def test_e9_what_was_stored_when_the_process_was_killed_is_delivered_after
     ],
 )
 async def test_i11_killed_at_any_point_it_is_done_once_or_unknown(
-    file: File, tmp_path: Path, point: str, sent: int, state: str
+    durable: Server, tmp_path: Path, point: str, sent: int, state: str
 ) -> None:
-    await fill(file, Added(1), Added(2))
-    await fill(file, Added(3), id="other")
+    await fill(durable, Added(1), Added(2))
+    await fill(durable, Added(3), id="other")
     letters = tmp_path / "letters"
-    killed = await asyncio.to_thread(child, REACT, file.url, letters, point, 1, 1)
+    killed = await asyncio.to_thread(child, REACT, durable.url, letters, point, 1, 1)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert letters.read_text().count("sent 1\n") == sent
-    async with file.open(application(), run=False) as running:
+    async with durable.open(application(), run=False) as running:
         assert await states(running) == {(1, "mail"): state}
-    done = await asyncio.to_thread(child, REACT, file.url, letters, "nowhere", 0, 1)
+    done = await asyncio.to_thread(child, REACT, durable.url, letters, "nowhere", 0, 1)
     assert done.returncode == 0, done.stderr
     written = letters.read_text().splitlines()
     assert written.count("sent 1") == sent
     assert written.count("sent 3") == 1
-    async with file.open(application(), run=False) as running:
+    async with durable.open(application(), run=False) as running:
         entries, open_ = await states(running), {each.position for each in await parked(running)}
     if state == "done":
         assert (entries, open_) == ({(1, "mail"): "done", (2, "mail"): "done", (3, "mail"): "done"}, set())
@@ -1069,36 +1081,102 @@ async def test_i11_killed_at_any_point_it_is_done_once_or_unknown(
         assert (entries, open_) == ({(1, "mail"): "unknown", (3, "mail"): "done"}, {1, 2})
 
 
-async def test_g13_it_comes_again_after_a_crash_and_has_the_same_id_then(file: File, tmp_path: Path) -> None:
-    await fill(file, Added(1), Added(2))
+async def test_g13_it_comes_again_after_a_crash_and_has_the_same_id_then(durable: Server, tmp_path: Path) -> None:
+    await fill(durable, Added(1), Added(2))
     letters = tmp_path / "letters"
-    killed = await asyncio.to_thread(child, REACT, file.url, letters, "reaction.before_checkpoint", 1, 1)
+    killed = await asyncio.to_thread(child, REACT, durable.url, letters, "reaction.before_checkpoint", 1, 1)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    await asyncio.to_thread(child, REACT, file.url, letters, "nowhere", 0, 1)
+    await asyncio.to_thread(child, REACT, durable.url, letters, "nowhere", 0, 1)
     delivered = [line.split()[1:] for line in letters.read_text().splitlines() if line.startswith("delivered")]
     assert [position for position, _ in delivered] == ["1", "1", "2"]
     (first, again, other) = (id for _, id in delivered)
     assert first == again != other
 
 
+STOPPED = """
+    import asyncio, sys
+    from datetime import timedelta
+    from tests.acceptance.world import Added, tapes
+    from eventfold import Eventfold, Reactor
+
+    mails = Reactor("mails", start="beginning", concurrency=2)
+
+    async def send(n: int) -> int:
+        print("sent", n, flush=True)
+        await asyncio.sleep(0.5)
+        return n
+
+    @mails.on(Added)
+    async def added(recorded, act):
+        await act.once("mail", send, recorded.event.n)
+
+    async def main():
+        app = Eventfold(deciders=[tapes], processors=[mails])
+        async with app.open(sys.argv[1], lease=timedelta(seconds=0.5)) as running:
+            print("open", flush=True)
+            await asyncio.to_thread(sys.stdin.readline)
+
+    asyncio.run(main())
+"""
+
+
+async def test_g14_who_was_stopped_for_longer_than_his_lease_and_goes_on_doubles_nothing(durable: Server) -> None:
+    """The one who takes over finds it begun, and lets it be; the other one enters what became of it after all."""
+    post = Post()
+    await fill(durable, Added(1), Added(2))
+    await fill(durable, Added(3), id="other")
+    command = [sys.executable, "-c", textwrap.dedent(STOPPED), durable.url]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    zombie = subprocess.Popen(command, cwd=ROOT, **pipes)
+    assert zombie.stdout is not None
+    assert zombie.stdin is not None
+    try:
+        said = {await asyncio.to_thread(zombie.stdout.readline) for _ in range(3)}
+        assert said == {"open\n", "sent 1\n", "sent 3\n"}
+        zombie.send_signal(signal.SIGSTOP)
+        async with durable.open(application(sending(post)), lease=timedelta(seconds=0.5)) as running:
+            await running.settled(timeout=20)
+            assert {each.position for each in await parked(running)} == {1, 2, 3}
+            assert await states(running) == {(1, "mail"): "unknown", (3, "mail"): "unknown"}
+            zombie.send_signal(signal.SIGCONT)
+            entries = await states(running)
+            async with asyncio.timeout(20):
+                while set(entries.values()) != {"done"}:
+                    await asyncio.sleep(0.05)  # nobody rings for the ledger
+                    entries = await states(running)
+            assert entries == {(1, "mail"): "done", (3, "mail"): "done"}
+            await running.execute(tapes, "t", record(Added(4)))
+            await running.execute(tapes, "new", record(Added(5)))
+            await running.settled()
+        assert post.sent == [5]
+        rest, _ = await asyncio.to_thread(zombie.communicate, "end\n", 30)
+        assert rest == ""
+        assert zombie.returncode == 0
+    finally:
+        zombie.kill()
+        zombie.communicate()
+
+
 @pytest.mark.slow
 async def test_i11_killed_again_and_again_everything_is_done_once_or_visibly_unknown(
-    file: File, tmp_path: Path
+    durable: Server, tmp_path: Path
 ) -> None:
     streams, each = 40, 25
-    async with file.open(application()) as running:
+    async with durable.open(application()) as running:
         for number in range(streams):
             for start in range(each):
                 await running.execute(tapes, f"s{number}", record(Added(number * each + start)))
     letters = tmp_path / "letters"
     chance = random.Random(4)
     for _ in range(12):
-        ended = await asyncio.to_thread(child, REACT, file.url, letters, "some time", 0.05 + chance.random() * 0.3, 16)
+        ended = await asyncio.to_thread(
+            child, REACT, durable.url, letters, "some time", 0.05 + chance.random() * 0.3, 16
+        )
         assert ended.returncode == -signal.SIGKILL, ended.stderr
-    done = await asyncio.to_thread(child, REACT, file.url, letters, "nowhere", 0, 16)
+    done = await asyncio.to_thread(child, REACT, durable.url, letters, "nowhere", 0, 16)
     assert done.returncode == 0, done.stderr
     sent = Counter(int(line.split()[1]) for line in letters.read_text().splitlines() if line.startswith("sent"))
-    async with file.open(application(), run=False) as running:
+    async with durable.open(application(), run=False) as running:
         events = {each.position: each for each in await stored(running)}
         entries = await states(running)
         open_ = await running._stores.parking.parked("mails", limit=10_000)

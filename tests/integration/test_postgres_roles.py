@@ -324,6 +324,14 @@ def test_sec14_a_writer_appends_in_every_way_there_is(granted: Granted) -> None:
             await running.sink.append(one("z", "a:1"), condition=read.condition)
             assert await running.head() == 27
 
+            for command in (record(Added(1)), record()):  # with an id, in one statement and in a unit
+                key = uuid7()
+                first = await running.execute(tapes, "a", command, command_id=key)
+                assert await running.execute(tapes, "a", command, command_id=key) == first
+            async with running.lock(tapes, "a") as tape:
+                await tape.execute(record(Added(1)), command_id=uuid7())
+            assert await running.head() == 29
+
     asyncio.run(all_of_it())
 
 

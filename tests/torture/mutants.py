@@ -28,8 +28,8 @@ from eventfold.adapters.postgres.commit import Commit
 from eventfold.adapters.postgres.connection import Connections
 from eventfold.adapters.postgres.following import Following
 from eventfold.adapters.postgres.open_unit import OpenUnit
-from eventfold.adapters.sqlite import checkpoint_store as sqlite_checkpoints
 from eventfold.adapters.sqlite import administration as sqlite_administration
+from eventfold.adapters.sqlite import checkpoint_store as sqlite_checkpoints
 from eventfold.adapters.sqlite import group as sqlite_group
 from eventfold.adapters.sqlite import migrate
 from eventfold.adapters.sqlite.connection import translated

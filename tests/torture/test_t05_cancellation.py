@@ -142,7 +142,8 @@ async def together(world: World) -> object:
 async def join(world: World) -> object:
     async with world.mine.transaction(), world.running.join(world.mine) as unit:
         await several(unit)
-    return await unit.committed()
+    await unit.committed()
+    return None
 
 
 async def load(world: World) -> object:

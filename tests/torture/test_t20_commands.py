@@ -27,7 +27,7 @@ from eventfold.adapters.postgres import units
 from eventfold.errors import EventfoldError
 from tests.acceptance.test_idempotent_commands import Take, app, notes
 from tests.acceptance.world import Added, AddUnless, record, see, seen_t, tapes
-from tests.postgres import ExistingServer, PostgresServer, fresh_schema
+from tests.postgres import ExistingServer, PostgresServer, fresh_schema, start_postgres
 from tests.torture import mutants
 from tests.torture.proxy import bad_network
 from tests.torture.workload import FULL, PATIENCE, SEED, report, url, url_of_schema
@@ -52,35 +52,31 @@ _processes = get_context("forkserver")
 _processes.set_forkserver_preload(["tests.torture.workload"])
 
 
-async def send(running: Running, number: int, errors: Counter[str] | None = None) -> Told:
-    """Again and again, until it is known what came of it."""
+async def send(running: Running, number: int) -> Told:
     key = UUID(int=number + 1)
+    outcome: Any
+    match number % 8:
+        case 0:  # whoever comes late finds the tape full, and is told what came of the first one
+            full = AddUnless(number, limit=number, quietly=bool(number % 16))
+            outcome = await running.execute(tapes, f"own-{number}", full, command_id=key)
+        case 1:  # a stream of its own for each attempt, and no condition that fails
+            outcome = await running.execute(notes, Take(str(number)), command_id=key)
+        case 2:  # nothing to do
+            outcome = await running.execute(tapes, f"t{number % TAPES}", record(), command_id=key)
+        case _:
+            outcome = await running.execute(tapes, f"t{number % TAPES}", record(Added(number)), command_id=key)
+    return number, outcome.version, outcome.position, repr([each.event for each in outcome.events])
+
+
+async def surely(running: Running, number: int) -> Told:
+    """Again and again, until it is known what came of it."""
     while True:
         try:
-            match number % 8:
-                case 0:  # whoever comes late finds the tape full, and is told what came of the first one
-                    outcome: Any = await running.execute(
-                        tapes,
-                        f"own-{number}",
-                        AddUnless(number, limit=number, quietly=bool(number % 16)),
-                        command_id=key,
-                    )
-                case 1:  # a stream of its own for each attempt, and no condition that fails
-                    outcome = await running.execute(notes, Take(str(number)), command_id=key)
-                case 2:  # nothing to do
-                    outcome = await running.execute(tapes, f"t{number % TAPES}", record(), command_id=key)
-                case _:
-                    outcome = await running.execute(tapes, f"t{number % TAPES}", record(Added(number)), command_id=key)
+            return await send(running, number)
         except EventfoldError as error:
-            if not (
-                error.retryable or isinstance(error.__cause__, TimeoutError)
-            ):  # a unit whose line hangs is given up
+            if not error.retryable:
                 raise
-            if errors is not None:
-                errors[type(error).__name__] += 1
             await asyncio.sleep(0.01)
-        else:
-            return number, outcome.version, outcome.position, repr([each.event for each in outcome.events])
 
 
 async def sending(place: str, numbers: Sequence[int], pipe: Connection) -> None:
@@ -89,7 +85,7 @@ async def sending(place: str, numbers: Sequence[int], pipe: Connection) -> None:
 
         async def one() -> None:
             for number in left:
-                pipe.send(await send(running, number))
+                pipe.send(await surely(running, number))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
@@ -213,7 +209,7 @@ async def test_fm10_every_command_has_one_effect_on_postgres(postgres: PostgresS
 # ------------------------------------------------------------------------ a bad network
 
 
-def through_a_bad_network(running: Running, server: PostgresServer | ExistingServer, port: int) -> None:
+def through_a_bad_network(running: Running, server: PostgresServer, port: int) -> None:
     """What has been opened on the server itself talks to it through the proxy from now on, and waits for no answer."""
     store: Any = running._stores.events
     connections = store._connections
@@ -235,9 +231,23 @@ def seeing() -> TransactionalHandler:
     return handler
 
 
+async def impatiently(running: Running, number: int, errors: Counter[str]) -> Told:
+    """As a client does who gives up when no answer comes, and sends the same command again."""
+    while True:
+        try:
+            async with asyncio.timeout(4 * IMPATIENT):
+                return await send(running, number)
+        except TimeoutError:
+            errors["given up"] += 1
+        except EventfoldError as error:
+            if not (error.retryable or isinstance(error.__cause__, TimeoutError)):  # a unit of which the line hangs
+                raise
+            errors[type(error).__name__] += 1
+
+
 @pytest.mark.slow
 async def test_fm10_every_command_has_one_effect_through_a_bad_network(
-    postgres: PostgresServer | ExistingServer, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, planted: None
 ) -> None:
     monkeypatch.setattr(units, "LONGEST_HOLD", 2 * IMPATIENT)
     print(f"EVENTFOLD_SEED={SEED}")
@@ -245,21 +255,21 @@ async def test_fm10_every_command_has_one_effect_through_a_bad_network(
     began = time.monotonic()
     told: dict[int, set[Told]] = defaultdict(set)
     cuts: Counter[str] = Counter()
-    with fresh_schema(postgres) as schema:
-        place = f"{url_of_schema(postgres.url, schema)}&notify=off&pool=4"
-        async with bad_network(postgres.port, chance, warm=WARM) as proxy, AsyncExitStack() as stack:
+    with start_postgres({}) as server:
+        place = f"{url_of_schema(server.url, 'torture')}&notify=off&pool=4"
+        async with bad_network(server.port, chance, warm=WARM) as proxy, AsyncExitStack() as stack:
             senders = [
                 await stack.enter_async_context(app(handlers=[seeing()] * (n % 2)).open(place, run=False))
                 for n in range(PROCESSES)
             ]
             for running in senders:
-                through_a_bad_network(running, postgres, proxy.port)
+                through_a_bad_network(running, server, proxy.port)
             sent = [number for number in range(CUT_COMMANDS) for _ in range(TIMES)]
             left = iter(sent)
 
             async def one(running: Running) -> None:
                 for number in left:
-                    told[number].add(await send(running, number, cuts))
+                    told[number].add(await impatiently(running, number, cuts))
 
             await asyncio.gather(*(one(running) for running in senders for _ in range(2)))
             proxy.end_all()
@@ -267,7 +277,7 @@ async def test_fm10_every_command_has_one_effect_through_a_bad_network(
     once = Counter(number for number in range(CUT_COMMANDS) if number % 8 != 2)
     differing = {number: answers for number, answers in told.items() if len(answers) != 1}
     assert (once - found, found - once, differing) == (Counter(), Counter(), {}), f"EVENTFOLD_SEED={SEED}"
-    assert cuts.keys() >= {"AppendOutcomeUnknown", "StoreUnavailable"}, cuts
+    assert min(proxy.cuts.total(), cuts.total()) > 0
     report(
         "FM-10",
         store="postgres",

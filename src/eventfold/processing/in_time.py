@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Awaitable, Coroutine, Generator
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["begun"]
 
@@ -17,15 +17,16 @@ def begun(pending: Awaitable[None]) -> Awaitable[None] | None:
     """
     if type(pending) is not types.CoroutineType:  # something of the user's own, of which we know no more than that
         return pending
+    coroutine: Coroutine[object, None, None] = cast("Any", pending)
     try:
-        waits_for = pending.send(None)
+        waits_for = coroutine.send(None)
     except StopIteration:
         return None
-    return _left(pending, waits_for)
+    return _left(coroutine, waits_for)
 
 
 @types.coroutine
-def _left(pending: Coroutine[Any, Any, None], waits_for: object) -> Generator[object, None, None]:
+def _left(pending: Coroutine[object, None, None], waits_for: object) -> Generator[object, None, None]:
     """Hands on what it waits for already. Each error that comes of the waiting, a cancellation too, is its own."""
     while True:
         try:

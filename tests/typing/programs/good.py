@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, assert_type
+from uuid import uuid4
 
 import msgspec
 from sqlalchemy import select
@@ -86,6 +87,9 @@ async def across(running: Running) -> None:
 
 async def write(running: Running) -> None:
     outcome = await running.execute(books, "isbn-1", Buy(3), metadata={"actor": "ann"})
+    assert_type(
+        await running.execute(books, "isbn-1", Buy(3), command_id=uuid4()), Outcome[Book, Bought | Returned, None]
+    )
     assert_type(outcome, Outcome[Book, Bought | Returned, None])
     assert_type(outcome.events, tuple[Recorded[Bought | Returned], ...])
     assert_type(outcome.state, Book)

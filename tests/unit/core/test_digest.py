@@ -104,7 +104,8 @@ DIFFERENT = [
     Decimal(1), Decimal("1.0"), Size.SMALL, Size.LARGE, UUID(int=1),
     date(2026, 1, 1), datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), time(1), timedelta(1),  # noqa: DTZ001 - commands are not stored
     (), ("a",), ("a", "b"), (("a",), "b"), ("a", ("b",)), {}, {"a": 1}, {"a": "1"}, {1: "a"}, set(), {"a"}, {"a", "b"},
-    Line("a"), Line("b"), Line("a", 2), Other("a"), Struct("a"), Struct(1), Attrs("a"), Named("a"), Model(value="a"), Model(value="b"),
+    Line("a"), Line("b"), Line("a", 2), Other("a"), Struct("a"), Struct(1), Attrs("a"), Named("a"),
+    Model(value="a"), Model(value="b"),
     Order((Line("a"),)), Order((Other("a"),)), Order((Line("a"), Line("b"))), Order((Line("b"), Line("a"))),
     "mapping", "set", "sequence", ("sequence",), ["Line", ["isbn", "str a"]],
 ]  # fmt: skip

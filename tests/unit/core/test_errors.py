@@ -51,6 +51,7 @@ EVERY: list[tuple[EventfoldError, list[str]]] = [
     (errors.InvalidStreamName("ca-t", "x" * 300, "no good"), ["'ca-t'", "xxx...", "no good"]),
     (errors.Unencodable("Bought", "it is NaN"), ["Bought", "it is NaN"]),
     (errors.CannotInferEvents("book", "no annotation"), ["'book'", "no annotation", "events=[A, B]"]),
+    (errors.CannotLoad("shop:app", "no module"), ["'shop:app'", "no module"]),
     (errors.UnknownEvent("Bought", ("book", "1"), 3, 9), ["'Bought'", "book-1", "version 3", "position 9"]),
     (errors.UnknownEvent("Bought"), ["'Bought'"]),
     (

@@ -31,7 +31,7 @@ class PostgresCommandLog:
 
     async def accepted(self, command_id: bytes) -> Accepted | None:
         async with session(self._connections) as connection:
-            row = await connection.fetchrow(self._accepted, UUID(bytes=command_id))
+            row = await connection.fetchrow(self._accepted, UUID(bytes=command_id), timeout=self._connections.patience)
         return None if row is None else entered(command_id, row)
 
     async def append(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from eventfold.adapters.postgres.connection import Connections
 from eventfold.adapters.postgres.migrate import bring_up_to_date
 from eventfold.adapters.postgres.names import Names
-from eventfold.adapters.postgres.session import unit
 
 __all__ = ["finish"]
 
@@ -19,9 +18,9 @@ async def finish(dsn: str, *, schema: str, direct: str | None) -> None:
         NotPermitted: the role of the URL does not own the tables.
         StoreUnavailable: it cannot be reached.
     """
-    connections = Connections(dsn, direct=direct, most=1)
+    connections = Connections(direct or dsn, most=1)  # past a pooler: all that is asked here is asked of one session
     try:
-        async with unit(connections) as connection:
+        async with connections.use() as connection:
             await bring_up_to_date(connection, Names(schema), connections.where, finish=True)
     finally:
         await connections.close()

@@ -31,7 +31,7 @@ Prepared: TypeAlias = tuple[str, tuple[Any, ...], Callable[[Sequence[Any]], tupl
 Preparing: TypeAlias = "Callable[[SelectBase, Params | None], Prepared]"
 
 # A process that stands still within a transaction keeps others waiting for its rows: the server ends it then.
-BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '15s'"
+BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
 AGAIN: Final[tuple[type[Exception], ...]] = (
     *TRANSIENT,
     exceptions.InvalidCachedStatementError,
