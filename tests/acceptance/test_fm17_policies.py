@@ -320,6 +320,25 @@ def _by_stream(numbers: range, streams: int) -> dict[int, list[int]]:
     return {s: [n for n in numbers if n % streams == s] for s in range(streams)}
 
 
+async def test_fm17_a_function_that_hangs_has_failed(place: Place) -> None:
+    projector = Projector("sums", tables=[sums_t], on_error=Park(), timeout=0.05)
+
+    @projector.on(Added)
+    async def hanging(recorded: Recorded[Added], view: View) -> None:
+        added(recorded, view)
+        if recorded.event.n == 2:
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+
+    async with place.open(application(projector)) as running:
+        await running.execute(tapes, "a", record(Added(1), Added(2)))
+        await running.execute(tapes, "b", record(Added(3)))
+        await running.settled()
+        assert await running.query(sums) == [("a", 1), ("b", 3)]
+        (entry,) = await open_ones(running)
+        assert "longer than the 0.05 s" in entry.error
+
+
 # ---------------------------------------------------------------------------------- I9
 
 

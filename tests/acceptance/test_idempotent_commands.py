@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -30,6 +30,7 @@ from eventfold.errors import (
     RetryTransaction,
     Unencodable,
 )
+from eventfold.testing.faults import FAILPOINTS, Fault, FaultInjected, Faults
 from tests.acceptance.world import (
     Added,
     AddUnless,
@@ -334,6 +335,42 @@ async def test_fm10_a_handler_executes_a_command_once_for_an_event(place: Place)
         assert one.causation_id == str(UUID(bytes=first.event_id))
 
 
+# ------------------------------------------------------------------------------ faults
+
+
+@pytest.mark.parametrize("with_a_handler", [False, True])
+@pytest.mark.parametrize("point", [each for each in FAILPOINTS if each.startswith(("append.", "unit."))])
+async def test_t04_fm10_whatever_fails_around_the_commit_the_same_command_again_has_one_effect(
+    place: Place, point: str, with_a_handler: bool
+) -> None:
+    """An error after the commit is none: the outcome is known."""
+    inside = TransactionalHandler("inside", tables=[seen_t])
+
+    @inside.on(Added)
+    def see_it(pending: Any, view: View) -> None:
+        view.write(see, {"position": pending.event.n, "type": pending.type, "tape": pending.id})
+
+    async with place.open(app(handlers=[inside] * with_a_handler)) as running:
+        for n, command in enumerate([record(Added(1)), record()]):
+            key = uuid4()
+            with Faults({point: Fault("raise")}) as faults:
+                outcomes = [await _tried(running.execute(tapes, "t", command, command_id=key)) for _ in range(3)]
+            told = [each for each in outcomes if each is not None]
+            assert len(told) >= 2
+            assert all(each == told[0] for each in told), faults.struck
+            assert (told[0].version, len(told[0].events)) == (1, 1 - n)
+            if point.endswith(("after_commit", "before_ack")):
+                assert len(told) == 3, "it is stored, so it has not failed"
+        assert [each.version for each in await stream(running, "t")] == [1]
+
+
+async def _tried(executed: Awaitable[Outcome[Tape, Any, None]]) -> Outcome[Tape, Any, None] | None:
+    try:
+        return await executed
+    except FaultInjected:
+        return None
+
+
 # ----------------------------------------------------------------------- gone meanwhile
 
 
@@ -443,7 +480,7 @@ async def test_fm10_a_transaction_whose_command_was_accepted_meanwhile_is_done_a
     """Where there is one writer, nobody can come in between."""
     key = uuid4()
     async with place.open(app()) as running:
-        with pytest.raises(RetryTransaction):
+        with pytest.raises(RetryTransaction, match=f"the command {key} was accepted meanwhile"):
             async with running.transaction() as unit:
                 await unit.execute(notes, Take("bob"), command_id=key)
                 first = await running.execute(notes, Take("bob"), command_id=key)

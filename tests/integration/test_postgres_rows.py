@@ -408,7 +408,7 @@ async def test_fm12_the_server_ends_a_transaction_that_stands_still(rows: Postgr
     async with rows.transaction() as transaction:
         ((within,),) = await transaction.fetch([], limit, None)
     ((without,),) = await rows.query(limit)
-    assert (within, without) == ("15s", "0")
+    assert (within, without) == ("10s", "0")
 
 
 async def test_rows_need_read_committed_whatever_the_default(place: Place) -> None:

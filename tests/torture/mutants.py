@@ -23,6 +23,7 @@ from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.memory_units import MemoryUnits
 from eventfold.adapters.postgres import connection as postgres_connection
 from eventfold.adapters.postgres import migrate as postgres_migrate
+from eventfold.adapters.postgres import transient as postgres_transient
 from eventfold.adapters.postgres.administration import PostgresAdministration
 from eventfold.adapters.postgres.commit import Commit
 from eventfold.adapters.postgres.connection import Connections
@@ -524,6 +525,20 @@ def deleted_versions_return(patch: Patch) -> None:
     patch(sqlite_administration, "NO_RETURN", "SELECT 1")
 
 
+def handlers_hide_a_conflict(patch: Patch) -> None:
+    """A transactional handler that fails on a version which somebody else has taken is to blame."""
+
+    async def judge(self: Any, append: Any, condition: Any, request: Any, failed: Exception, unit: Any) -> None:
+        raise failed
+
+    patch(Recorder, "_judge", judge)
+
+
+def the_drivers_own_transaction(patch: Patch) -> None:
+    """A connection on which BEGIN was cancelled is lent again, and its driver believes that a transaction is open."""
+    patch(postgres_transient, "in_transaction", lambda connection: connection.transaction())
+
+
 T01, T04, T05, T08 = "test_t01_kill.py", "test_t04_failpoints.py", "test_t05_cancellation.py", "test_t08_disk.py"
 DELETION = "test_t04_deletion.py"
 T15, T30 = "test_t15_lost_hints.py", "test_t30_differential.py"
@@ -533,6 +548,7 @@ T21 = "test_t21_fencing.py"
 T33, T40 = "test_t33_linearizable.py", "test_t40_mutated.py"
 T44 = "../upgrade/test_t44_upgrade.py"
 LOCKS, JOINING = "../acceptance/test_d_locks.py", "../acceptance/test_joining.py"
+HANDLERS = "../acceptance/test_e_handlers.py"
 COMMANDS, T20_COMMANDS = "../acceptance/test_idempotent_commands.py", "test_t20_commands.py"
 MUTANTS: dict[str, Mutant] = {
     "ack_before_commit": Mutant(ack_before_commit, (T01, "-k", "kill_9"), quick=False),
@@ -576,6 +592,8 @@ MUTANTS: dict[str, Mutant] = {
     "commands_beside_a_transaction": Mutant(commands_beside_a_transaction, (JOINING, "-k", "beside_the_one_writer")),
     "sweep_finds_nothing": Mutant(sweep_finds_nothing, (DELETION, "-k", "postgres and marked")),
     "deleted_versions_return": Mutant(deleted_versions_return, (DELETION, "-k", "sqlite and removed")),
+    "handlers_hide_a_conflict": Mutant(handlers_hide_a_conflict, (HANDLERS, "-k", "overtaken")),
+    "the_drivers_own_transaction": Mutant(the_drivers_own_transaction, (T05, "-k", "prepare and postgres and once")),
     "committed_tells_each_time": Mutant(committed_tells_each_time, (JOINING, "-k", "my_commit_stores")),
     "commands_are_not_entered": Mutant(commands_are_not_entered, (COMMANDS, "-k", "again_has_one_effect")),
     "commands_are_entered_afterwards": Mutant(commands_are_entered_afterwards, (T20_COMMANDS, "-k", "sqlite")),

@@ -89,12 +89,19 @@ class Transactions:
         opened: asyncio.Future[Unit] = loop.create_future()
         finished: asyncio.Future[Joined] = loop.create_future()
 
+        why = RetryTransaction(_AGAIN)
+
         async def work(unit: Unit) -> None:
+            nonlocal why
             if opened.done():
-                raise RetryTransaction(_AGAIN)
+                raise why
             opened.set_result(unit)
             joined = await finished
-            await joined.finish()
+            try:
+                await joined.finish()
+            except RetryTransaction as error:
+                why = error
+                raise
 
         transaction = asyncio.ensure_future(self._units.transact(work))
         try:

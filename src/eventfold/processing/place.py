@@ -188,7 +188,7 @@ class Place:
         if (actual.position, actual.epoch) != (self.checkpoint.position, self.checkpoint.epoch):
             return Fenced(self.processor, self.checkpoint.position, actual.position, self.checkpoint.epoch)
         where = f"{event.type} at position {event.position} ({event.stream}, version {event.version})"
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError) and not str(error):
             error.add_note("a handler that has read keeps others from writing; it must not wait for anything else")
         return HandlerFailed(self.around.decoded(event), self.processor, error, where)
 

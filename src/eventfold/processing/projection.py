@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 from eventfold.commands.context import no_appends_inside
@@ -14,6 +14,7 @@ from eventfold.ports.failpoint import failpoint
 from eventfold.ports.parking import Aside, Settled
 from eventfold.ports.subscription import PAGE
 from eventfold.processing.handlers import Handler
+from eventfold.processing.in_time import begun
 from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Place
 from eventfold.processing.projector import Projector
 from eventfold.processing.surroundings import Surroundings
@@ -38,6 +39,7 @@ class Projection:
         self.most: int = projector.transaction_size or LARGEST_TRANSACTION
         self.interval: float = projector.transaction_interval
         self._name = projector.name
+        self._timeout = projector.timeout
         self._whole = projector.transaction_size is not None
         self._tables = frozenset(table.name for table in projector.tables)
         self._rows = around.rows
@@ -165,7 +167,7 @@ class Projection:
             if kind is StreamDeleted and recorded.category in self._deleted:
                 handler, alone = None, self._deleted[recorded.category]
             if run_handler is not None and run_handler is not handler:
-                await _called_with_run(run_handler, catch_all, run, view)
+                await self._called_with_run(run_handler, catch_all, run, view)
                 run, run_handler = [], None
             if handler is not None:
                 run.append(recorded)
@@ -174,22 +176,37 @@ class Projection:
             if alone is not None:
                 pending = alone(recorded, view)
                 if pending is not None:
-                    await pending
+                    await self._in_time(pending)
             if catch_all is not None:
                 pending = catch_all(recorded, view)
                 if pending is not None:
-                    await pending
+                    await self._in_time(pending)
         if run_handler is not None:
-            await _called_with_run(run_handler, catch_all, run, view)
+            await self._called_with_run(run_handler, catch_all, run, view)
 
+    async def _called_with_run(
+        self, handler: Handler, catch_all: Handler | None, run: Sequence[Any], view: View
+    ) -> None:
+        """The handler gets the run, then the one for every event gets its events, so that it comes last here too."""
+        pending = handler(run, view)
+        if pending is not None:
+            await self._in_time(pending)
+        if catch_all is not None:
+            for recorded in run:
+                pending = catch_all(recorded, view)
+                if pending is not None:
+                    await self._in_time(pending)
 
-async def _called_with_run(handler: Handler, catch_all: Handler | None, run: Sequence[Any], view: View) -> None:
-    """The handler gets the run, then the one for every event gets its events, so that it comes last here too."""
-    pending = handler(run, view)
-    if pending is not None:
-        await pending
-    if catch_all is not None:
-        for recorded in run:
-            pending = catch_all(recorded, view)
-            if pending is not None:
-                await pending
+    async def _in_time(self, pending: Awaitable[None]) -> None:
+        """Raises TimeoutError for a function that takes longer than the projector lets it."""
+        left = begun(pending)
+        if left is None:
+            return
+        limit = asyncio.timeout(self._timeout)
+        try:
+            async with limit:
+                await left
+        except TimeoutError as error:
+            if limit.expired():
+                raise TimeoutError(f"the function took longer than the {self._timeout:g} s of timeout=") from error
+            raise

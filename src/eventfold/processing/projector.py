@@ -21,6 +21,7 @@ __all__ = ["Projector"]
 
 Result = TypeVar("Result", bound=Coroutine[Any, Any, None] | None)
 
+TIMEOUT: Final = 30.0
 MOST_PARTITIONS: Final = 1_024
 LARGEST_SIZE: Final = 10_000
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
@@ -43,6 +44,7 @@ class Projector(RegisteringBatches):
         transaction_size: events of one transaction, at most; if one of them fails, none of their rows is kept. By
             default there are as many as are at hand, and those before a failing one are kept.
         transaction_interval: seconds for which a transaction waits for more events, once it has one.
+        timeout: seconds for each call of a function that is `async def`; one that takes longer has failed.
 
     Raises:
         InvalidInput: a name that is none, or a version, a number of partitions or a size below 1.
@@ -62,6 +64,7 @@ class Projector(RegisteringBatches):
         partitions: int = 1,
         transaction_size: int | None = None,
         transaction_interval: float = 0.0,
+        timeout: float = TIMEOUT,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise InvalidInput(f"{name!r} is no name for a projector: a letter, then letters, digits, '_', '.' or '-'")
@@ -73,8 +76,11 @@ class Projector(RegisteringBatches):
             raise InvalidInput(f"projector {name!r}: transaction_size={transaction_size}; 1 to {LARGEST_SIZE} events")
         if transaction_interval < 0:
             raise InvalidInput(f"projector {name!r}: transaction_interval={transaction_interval} seconds")
+        if timeout <= 0:
+            raise InvalidInput(f"projector {name!r}: timeout={timeout} seconds; more than 0")
         super().__init__(name)
         self.name = name
+        self.timeout = timeout
         self.on_error = checked_policy(name, on_error)
         self.partitions = partitions
         self.transaction_size = transaction_size

@@ -39,8 +39,10 @@ class TransactionalHandler:
     """
     Takes part in the append: its rows and the events are stored together, or neither is.
 
-    When it fails, the caller gets HandlerFailed and nothing is stored. Others may wait for the store until it is done,
-    and it may be called again for the same events, so it does nothing but read and write rows, quickly.
+    When it fails, the caller gets HandlerFailed and nothing is stored. Where somebody else has taken the version it was
+    called for, that is a conflict, whatever it failed with, and the command is decided again. Others may wait for the
+    store until it is done, and it may be called again for the same events, so it does nothing but read and write rows,
+    quickly.
 
     Args:
         name: of the handler, in errors, logs and traces.

@@ -105,9 +105,7 @@ class View:
 class BatchView(View):
     """The rows of one batch of a projector, which commit together with its checkpoint."""
 
-    def __init__(
-        self, rows: ReadModel, *, processor: str, tables: frozenset[str], timeout: asyncio.Timeout
-    ) -> None:
+    def __init__(self, rows: ReadModel, *, processor: str, tables: frozenset[str], timeout: asyncio.Timeout) -> None:
         super().__init__(rows.bind, self._begun, of="a batch")
         self._processor = processor
         self._tables = tables

@@ -330,7 +330,8 @@ class Worker:
             before = job.follower.place.checkpoint
             stored = await self._around.rows.checkpoint(self.name, partition)
             place = job.follower.place
-            if place.checkpoint == before and not job.follower.in_hand and stored.epoch != before.epoch:
+            moved_back = stored.epoch != before.epoch or stored.position < before.position
+            if moved_back and place.checkpoint == before and not job.follower.in_hand:
                 self._to_prepare = True
                 self._places.pop(partition, None)
                 self._ask_to_leave(job)
