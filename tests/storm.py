@@ -6,6 +6,7 @@ for each letter. The runner's children import it by name; STORM_LETTERS names th
 import asyncio
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from eventfold import Act, Aggregate, Eventfold, Park, Projector, Reactor, Recorded, Retry
 from tests.acceptance.world import Added, added, seeing, sums_t, tapes
@@ -41,13 +42,17 @@ post = Reactor(
 )
 
 
-async def put_into_the_box(to: str) -> None:
-    """One write of a line to a file that is open for appending: whole, or not at all. Then it takes its time."""
-    box = os.open(os.environ["STORM_LETTERS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+def put_into(box: Path, to: str) -> None:
+    """One write of a line to a file that is open for appending: whole, or not at all."""
+    opened = os.open(box, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(box, f"{to}\n".encode())
+        os.write(opened, f"{to}\n".encode())
     finally:
-        os.close(box)
+        os.close(opened)
+
+
+async def put_into_the_box(to: str) -> None:
+    put_into(Path(os.environ["STORM_LETTERS"]), to)
     await asyncio.sleep(0.01)  # in which it may be killed, and nobody knows
 
 

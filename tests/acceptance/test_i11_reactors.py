@@ -456,6 +456,28 @@ async def test_i11_what_may_have_been_done_is_unknown_and_parks_the_event(place:
     assert "ActionUnknown: reactor 'mails': whether 'mail' was done is unknown" in first.error
 
 
+async def test_i11_an_action_that_hangs_is_unknown_and_others_go_on(place: Place) -> None:
+    slow = Reactor("mails", start="beginning", on_error=Retry.constant(0.01), timeout=0.05)
+    sent: list[int] = []
+
+    async def send(n: int) -> None:
+        if n == 1:
+            await asyncio.Event().wait()
+        sent.append(n)
+
+    @slow.on(Added)
+    async def mail(recorded: Recorded[Added], act: Act) -> None:
+        await act.once("mail", send, recorded.event.n)
+
+    await fill(place, Added(1))
+    await fill(place, Added(2), id="other")
+    async with place.open(application(slow)) as running:
+        await running.settled()
+        assert await states(running) == {(1, "mail"): "unknown", (2, "mail"): "done"}
+        assert [each.position for each in await parked(running)] == [1]
+    assert sent == [2]
+
+
 async def test_i11_who_knows_that_it_was_not_done_says_so(place: Place) -> None:
     calls: list[int] = []
 
@@ -535,7 +557,8 @@ async def test_i11_who_has_looked_says_what_became_of_it_and_the_rest_follows(pl
     async with place.open(application(mails)) as running:
         await running.settled()
         first, behind = await parked(running)
-        intent = Intent("mails", first.event_id, "mail")
+        (unknown,) = await running._stores.actions.actions("mails", status="unknown")
+        intent = Intent("mails", first.event_id, "mail", unknown.epoch)
         if found_out == "done":
             await running._stores.actions.settle([(intent, b'"number 7"')])
         else:

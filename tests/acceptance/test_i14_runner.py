@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from eventfold import system_clock
+from eventfold.bootstrap.stores import open_stores
 from tests.processes import children_of, is_alive
 from tests.runners import RunnerProcess, running, until
 from tests.staff import Told, app, desks, mails, shared, shares, shares_t, stock, stock_t
@@ -294,6 +296,9 @@ async def test_i8_i14_g20_a_second_runner_stands_by_and_takes_over_within_a_seco
                 await there.wait_for(stock, outcome.position, timeout=30)
                 first.send(signal.SIGTERM)
                 assert first.ended() == 0
+                async with open_stores(store, clock=system_clock, migrate=False) as stores:
+                    [lease] = await stores.leases.leases("stock")
+                assert lease.left <= 0 or f":{first.pid_of('stock')}:" not in lease.owner, "it was given back"
                 outcome = await there.execute(desks, "a", [Told("stock")])
                 await there.wait_for(stock, outcome.position, timeout=5)
                 processes = await there.query(select(stock_t.c.process).order_by(stock_t.c.position))
@@ -324,6 +329,6 @@ async def test_i14_what_handlers_print_does_not_come_between_the_lines_of_json(s
     )
     await tell(store, Told("stock"))
     with running(store, tmp_path, "--only", "stock", app="printing:app", PYTHONPATH=str(tmp_path)) as runner:
-        until(lambda: "printed, '' to read" in runner.errors, "printed line")
+        until(lambda: "printed, '' to read" in runner.errors.splitlines(), "printed line")
         runner.send(signal.SIGTERM)
         assert runner.ended() == 0

@@ -149,7 +149,7 @@ async def test_i2_g12_killed_at_any_point_it_counts_each_event_once(file: File, 
     assert done.stdout.strip() == f"[Row(tape='t', sum={sum(range(1, LARGEST_TRANSACTION + 101))})]", done.stderr
 
 
-async def test_i2_a_row_that_fails_leaves_neither_rows_nor_checkpoint(place: Place) -> None:
+async def test_i2_fm14_a_row_that_fails_leaves_neither_rows_nor_checkpoint(place: Place) -> None:
     """The failure is the database's, at the flush; the event it belongs to is found nevertheless."""
     projector = Projector("seen", tables=[seen_t])
 
@@ -491,7 +491,7 @@ def failing_on(n: int, name: str = "sums") -> Projector:
     return projector
 
 
-async def test_i5_a_failing_handler_stops_its_processor_visibly_and_nothing_else(
+async def test_i5_i12_a_failing_handler_stops_its_processor_visibly_and_nothing_else(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with place.open(application(failing_on(3), seeing())) as running:

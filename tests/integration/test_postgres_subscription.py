@@ -70,7 +70,7 @@ async def test_fm02_a_foreign_transaction_holds_no_subscription(postgres: Postgr
         await stranger.rollback()
 
 
-async def test_t15_fm06_without_any_hint_every_event_arrives_within_the_poll(
+async def test_i6_t15_fm06_without_any_hint_every_event_arrives_within_the_poll(
     postgres: PostgresServer, postgres_schema: str
 ) -> None:
     poll = 0.25
@@ -86,7 +86,7 @@ async def test_t15_fm06_without_any_hint_every_event_arrives_within_the_poll(
             assert time.monotonic() - began < poll + 1.0
 
 
-async def test_fm06_a_hint_of_another_process_wakes_at_once(
+async def test_i6_fm06_a_hint_of_another_process_wakes_at_once(
     postgres: PostgresServer, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(horizon, "_QUICKEST", NEVER)
@@ -130,7 +130,7 @@ async def test_g08_an_append_of_this_process_needs_neither_hint_nor_poll(
             assert await soon(following(batches, appended.position)) == [appended.position]
 
 
-async def test_t15_a_listener_that_is_killed_misses_nothing(
+async def test_i6_t15_a_listener_that_is_killed_misses_nothing(
     postgres: PostgresServer, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody polls and nobody sends a hint: what was committed meanwhile is found because it looks after LISTEN."""

@@ -1,5 +1,6 @@
 """`Runner(…).run()` of a program of one's own."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from eventfold.bootstrap.runner import Health, Runner
+from eventfold.bootstrap.runner import Happening, Health, Restarts, Runner, RunnerHooks
+from eventfold.bootstrap.runner.messages import Task
+from eventfold.bootstrap.runner.supervisor import Supervisor
+from eventfold.bootstrap.runner.worker import Worker
 from eventfold.errors import InvalidInput
+from tests.processes import children_of
 from tests.runners import PATIENCE, ROOT
 
 PROGRAM = """
@@ -60,6 +65,9 @@ def test_a_program_runs_an_application_that_lies_beside_it(tmp_path: Path) -> No
             line = process.stdout.readline()
             assert line, (heard, process.communicate(timeout=PATIENCE))
             heard.append(line.strip())
+            if len(heard) > 9:
+                process.kill()
+                pytest.fail(f"its child is never ready: {process.communicate(timeout=PATIENCE)}")
         process.send_signal(signal.SIGTERM)
         rest, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
@@ -74,6 +82,31 @@ def test_a_program_runs_an_application_that_lies_beside_it(tmp_path: Path) -> No
         "done None",
     ]
     assert "nobody wants to hear it" in errors, "a listener that fails is told of, and harms nobody"
+
+
+async def test_fm50_a_child_that_was_being_started_when_the_signal_came_is_told_too(tmp_path: Path) -> None:
+    task = Task(
+        "tests.staff:make()",
+        f"sqlite:///{tmp_path}/store.db",
+        "stock",
+        1,
+        of=1,
+        path=tuple(sys.path),
+        lease=10.0,
+        standby=True,
+        drain=300.0,
+        kill=300.0,
+    )
+    heard: list[Happening] = []
+    supervisor = Supervisor([Worker(task)], RunnerHooks(), Restarts(), kill=300.0, tell=heard.append)
+    others = set(children_of(os.getpid()))
+    running = asyncio.create_task(supervisor.run())
+    while set(children_of(os.getpid())) <= others:
+        await asyncio.sleep(0)
+    assert heard == [], "the process is there, and the supervisor has not been told of it yet"
+    supervisor.stop("a test")
+    assert await asyncio.wait_for(running, PATIENCE) == 0
+    assert [each.what for each in heard] == ["stopping", "starting", "ended"]
 
 
 def test_a_runner_needs_the_main_thread(tmp_path: Path) -> None:

@@ -539,6 +539,83 @@ def the_drivers_own_transaction(patch: Patch) -> None:
     patch(postgres_transient, "in_transaction", lambda connection: connection.transaction())
 
 
+def actions_are_entered_afterwards(patch: Patch) -> None:
+    """The ledger of effects has an entry when the action is done, and none before."""
+    intend = Ledger.intend
+
+    async def known(self: Any, event_id: bytes, key: str) -> tuple[Intent, Action | None]:
+        intent, found = await intend(self, event_id, key)
+        if found is None:
+            await self.withdraw(intent)
+        return intent, found
+
+    patch(Ledger, "intend", known)
+
+
+def emitted_events_have_random_ids(patch: Patch) -> None:
+    """What is emitted again is another event."""
+    patch(Act, "_derived", lambda act, what: uuid4())
+
+
+def checkpoint_a_moment_later(patch: Patch) -> None:
+    """Rows are committed, and the checkpoint is moved then."""
+    commit = _OpenTransaction.commit
+
+    async def apart(self: Any, writes: Any, step: Any) -> None:
+        if isinstance(step, Settled) or not writes:
+            await commit(self, writes, step)
+            return
+        await commit(self, writes, None)
+        await asyncio.sleep(0.02)
+        await self._rows.work(lambda: self._rows.advance_within(self._connection, step), 1)
+
+    patch(_OpenTransaction, "commit", apart)
+
+
+def parked_events_are_overtaken(patch: Patch) -> None:
+    """Nobody looks whether an earlier event of the stream is parked."""
+    patch(Place, "sorted", lambda place, events, parked=None: (events, ()))
+
+
+def parked_after_the_checkpoint(patch: Patch) -> None:
+    """What is set aside is not entered in the transaction of the checkpoint, so a crash in between forgets it."""
+
+    def forgotten(self: Any, connection: Any, move: Move) -> None:
+        return
+
+    patch(SqliteParkingLot, "add_within", forgotten)
+
+
+def leases_do_not_fence(patch: Patch) -> None:
+    """Who takes over leaves the checkpoint's epoch as it was."""
+    patch(sqlite_leases, "RAISE_EPOCH", "SELECT ?, ?, ?, ?")
+
+
+def every_event_is_kept(patch: Patch) -> None:
+    """Whoever handles an event keeps it for ever."""
+    kept: list[Any] = []
+    decode_all = Serializer.decode_all
+
+    def remembered(self: Any, events: Any) -> Any:
+        for recorded in decode_all(self, events):
+            kept.append(recorded)
+            yield recorded
+
+    patch(Serializer, "decode_all", remembered)
+
+
+def a_task_for_every_step(patch: Patch) -> None:
+    """Each step of a checkpoint leaves a task behind that waits for nothing."""
+    kept: list[asyncio.Task[Any]] = []
+    moved = Place.moved
+
+    async def leaving(self: Any, move: Move) -> None:
+        await moved(self, move)
+        kept.append(asyncio.create_task(asyncio.Event().wait()))
+
+    patch(Place, "moved", leaving)
+
+
 T01, T04, T05, T08 = "test_t01_kill.py", "test_t04_failpoints.py", "test_t05_cancellation.py", "test_t08_disk.py"
 DELETION = "test_t04_deletion.py"
 T15, T30 = "test_t15_lost_hints.py", "test_t30_differential.py"

@@ -72,7 +72,10 @@ class Actions(Protocol):
         ...
 
     async def withdraw(self, intents: Sequence[Intent]) -> None:
-        """They have certainly not been done: strike them out. What is done stays."""
+        """
+        They have certainly not been done: strike them out. What is done stays, and what a copy with a higher epoch has
+        taken up.
+        """
         ...
 
     async def doubt(self, intents: Sequence[Intent]) -> None:

@@ -144,6 +144,7 @@ class Act:
         if found.status == "done":
             return True
         if unknown == "repeat":
+            await self._ledger.doubt(intent)  # under our epoch, so that whoever began it cannot strike it out
             return False
         if unknown == "park":
             await self._ledger.doubt(intent)
@@ -157,6 +158,8 @@ class Act:
             )
         if answer:
             await self._ledger.settle(intent, None)
+        else:
+            await self._ledger.doubt(intent)
         return answer
 
     def _known(self, result: Result, found: Action) -> Any:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import types
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any, cast
 
-__all__ = ["begun"]
+__all__ = ["begun", "within"]
+
+
+async def within(seconds: float, pending: Awaitable[None]) -> None:
+    """Raises TimeoutError for a function that takes longer, and what it raises."""
+    left = begun(pending)
+    if left is None:
+        return
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            await left
+    except TimeoutError as error:
+        if limit.expired():
+            raise TimeoutError(f"the function took longer than the {seconds:g} s of timeout=") from error
+        raise
 
 
 def begun(pending: Awaitable[None]) -> Awaitable[None] | None:

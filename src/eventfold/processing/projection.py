@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from eventfold.commands.context import no_appends_inside
@@ -14,7 +14,7 @@ from eventfold.ports.failpoint import failpoint
 from eventfold.ports.parking import Aside, Settled
 from eventfold.ports.subscription import PAGE
 from eventfold.processing.handlers import Handler
-from eventfold.processing.in_time import begun
+from eventfold.processing.in_time import within
 from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Place
 from eventfold.processing.projector import Projector
 from eventfold.processing.surroundings import Surroundings
@@ -176,11 +176,11 @@ class Projection:
             if alone is not None:
                 pending = alone(recorded, view)
                 if pending is not None:
-                    await self._in_time(pending)
+                    await within(self._timeout, pending)
             if catch_all is not None:
                 pending = catch_all(recorded, view)
                 if pending is not None:
-                    await self._in_time(pending)
+                    await within(self._timeout, pending)
         if run_handler is not None:
             await self._called_with_run(run_handler, catch_all, run, view)
 
@@ -190,23 +190,9 @@ class Projection:
         """The handler gets the run, then the one for every event gets its events, so that it comes last here too."""
         pending = handler(run, view)
         if pending is not None:
-            await self._in_time(pending)
+            await within(self._timeout, pending)
         if catch_all is not None:
             for recorded in run:
                 pending = catch_all(recorded, view)
                 if pending is not None:
-                    await self._in_time(pending)
-
-    async def _in_time(self, pending: Awaitable[None]) -> None:
-        """Raises TimeoutError for a function that takes longer than the projector lets it."""
-        left = begun(pending)
-        if left is None:
-            return
-        limit = asyncio.timeout(self._timeout)
-        try:
-            async with limit:
-                await left
-        except TimeoutError as error:
-            if limit.expired():
-                raise TimeoutError(f"the function took longer than the {self._timeout:g} s of timeout=") from error
-            raise
+                    await within(self._timeout, pending)

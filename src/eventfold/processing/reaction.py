@@ -20,6 +20,7 @@ from eventfold.ports.subscription import PAGE
 from eventfold.ports.telemetry import SILENT
 from eventfold.processing.act import Act, Means
 from eventfold.processing.event_handler import Executes
+from eventfold.processing.in_time import within
 from eventfold.processing.ledger import Ledger
 from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Left, Place
 from eventfold.processing.reactor import Reactor
@@ -49,6 +50,7 @@ class Reaction:
         self.most: int = max(PAGE, reactor.position_every)
         self._name = reactor.name
         self._concurrency = reactor.concurrency
+        self._timeout = reactor.timeout
         self._every = reactor.position_every
         self._handlers = reactor.handlers
         self._actions = actions
@@ -177,7 +179,7 @@ class Reaction:
             with context(recorded.correlation_id or id, id):
                 for function in (self._handlers.single.get(type(event)), self._handlers.catch_all):
                     if function is not None and (pending := function(recorded, act)) is not None:
-                        await pending
+                        await within(self._timeout, pending)
         except asyncio.CancelledError as error:
             if task.cancelling() > before:  # it is we who end
                 raise

@@ -19,6 +19,7 @@ __all__ = ["Reactor", "Start"]
 
 Start: TypeAlias = Literal["now", "beginning"]
 
+TIMEOUT: Final = 300.0
 MOST_AT_ONCE: Final = 1_000
 LARGEST_STEP: Final = 10_000
 
@@ -43,6 +44,8 @@ class Reactor(Registering[Act]):
         concurrency: events of different streams that are handled at once, in each partition.
         unknown: what becomes of an action of which nobody can say whether it was done: the event is parked, whatever
             `on_error` says ("park"); it is done again ("repeat"); or `await check(recorded, key)` tells whether it was.
+        timeout: seconds for each call of a function that is `async def`; one that takes longer has failed, and an action
+            that it was about is unknown.
         position_every: events after which the checkpoint is moved, at the latest; it is moved, too, when the end of the
             log is reached. So many, and those under way, come again after a crash.
 
@@ -66,6 +69,7 @@ class Reactor(Registering[Act]):
         concurrency: int = 1,
         unknown: Unknown = "park",
         position_every: int = 1,
+        timeout: float = TIMEOUT,
     ) -> None:
         super().__init__(checked_name("a reactor", name))
         self.name = name
@@ -76,6 +80,9 @@ class Reactor(Registering[Act]):
         self.concurrency = _within(name, "concurrency", concurrency, MOST_AT_ONCE)
         self.unknown: Unknown = checked_unknown(name, unknown)
         self.position_every = _within(name, "position_every", position_every, LARGEST_STEP)
+        if timeout <= 0:
+            raise InvalidInput(f"reactor {name!r}: timeout={timeout} seconds; more than 0")
+        self.timeout = timeout
         self._query = query
 
     @property

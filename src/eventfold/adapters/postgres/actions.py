@@ -38,13 +38,14 @@ SET status = excluded.status, result = excluded.result, epoch = excluded.epoch, 
 WHERE a.status <> 'done'
 """
 # Locked in the order of their keys, as everybody locks them.
-WITHDRAW: Final = f"""
-DELETE FROM {{actions}} AS a USING (
-    SELECT a.reactor, a.event_id, a.key FROM {{actions}} AS a
-      JOIN {_KEYS} AS i(reactor, event_id, key) USING (reactor, event_id, key)
+WITHDRAW: Final = """
+DELETE FROM {actions} AS a USING (
+    SELECT a.reactor, a.event_id, a.key, i.epoch FROM {actions} AS a
+      JOIN unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[]) AS i(reactor, event_id, key, epoch)
+     USING (reactor, event_id, key)
      ORDER BY a.reactor, a.event_id, a.key FOR UPDATE OF a) AS i
-WHERE (a.reactor, a.event_id, a.key) = (i.reactor, i.event_id, i.key) AND a.status <> 'done'
-"""  # noqa: S608  # our own words
+WHERE (a.reactor, a.event_id, a.key) = (i.reactor, i.event_id, i.key) AND a.epoch <= i.epoch AND a.status <> 'done'
+"""
 LISTED: Final = f"""
 SELECT {_COLUMNS} FROM {{actions}} AS a
 WHERE a.reactor = $1 AND ($2::uuid IS NULL OR a.event_id = $2) AND ($3::text IS NULL OR a.status = $3)
@@ -107,7 +108,7 @@ class PostgresActions:
 
     async def withdraw(self, intents: Sequence[Intent]) -> None:
         async def work(connection: Connection) -> None:
-            await connection.execute(self._withdraw, *_keys(intents))
+            await connection.execute(self._withdraw, *_keys(intents), [each.epoch for each in intents])
 
         if intents:
             await again_if_transient(self._connections, work)

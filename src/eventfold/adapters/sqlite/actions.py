@@ -24,7 +24,9 @@ ON CONFLICT (reactor, event_id, key) DO UPDATE
 SET status = excluded.status, result = excluded.result, epoch = excluded.epoch, at = excluded.at
 WHERE status <> 'done'
 """  # noqa: S608 - our own words
-WITHDRAW: Final = "DELETE FROM {actions} WHERE reactor = ? AND event_id = ? AND key = ? AND status <> 'done'"
+WITHDRAW: Final = """
+DELETE FROM {actions} WHERE reactor = ? AND event_id = ? AND key = ? AND epoch <= ? AND status <> 'done'
+"""
 LISTED: Final = f"""
 SELECT {_COLUMNS} FROM {{actions}}
 WHERE reactor = ?1 AND (?2 IS NULL OR event_id = ?2) AND (?3 IS NULL OR status = ?3)
@@ -73,7 +75,7 @@ class SqliteActions(Bookkeeping):
         await self._transact(write, rows=len(outcomes))
 
     async def withdraw(self, intents: Sequence[Intent]) -> None:
-        rows = [_key(each) for each in intents]
+        rows = [(*_key(each), each.epoch) for each in intents]
         sql = self._fill(WITHDRAW)
         await self._transact(lambda connection: connection.executemany(sql, rows), rows=len(rows))
 

@@ -50,9 +50,7 @@ _log = logging.getLogger("eventfold.runner")
 
 def main() -> NoReturn:
     """Do what the first line of standard input says, and exit with what came of it."""
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, _leave_at_once)
-    told, tells = _channels()
+    told, tells = _channels()  # until the loop listens to signals, one simply ends it: nothing is in hand
     first = told.readline()
     if not first:
         sys.exit(WELL)  # the parent has gone before it said anything
@@ -63,10 +61,6 @@ def main() -> NoReturn:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, signal.SIG_IGN)  # it is leaving already
     sys.exit(status)
-
-
-def _leave_at_once(number: int, frame: object) -> NoReturn:
-    os._exit(WELL)  # nothing is in hand yet; an exception could be taken for one of the module being imported
 
 
 def _channels() -> tuple[FileIO, int]:

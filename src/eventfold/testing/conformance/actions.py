@@ -121,6 +121,16 @@ class ActionsConformance(Suite):
         assert await self._told(actions) == {}
         assert list(await actions.intend(both)) == [None, None]
 
+    async def test_i11_g14_what_a_successor_has_taken_up_is_not_struck_out_by_a_zombie(
+        self, actions: Actions, other: Actions
+    ) -> None:
+        await actions.intend([intent("mail", epoch=3)])
+        await other.doubt([intent("mail", epoch=4)])
+        await actions.withdraw([intent("mail", epoch=3)])
+        assert await self._told(actions) == {"mail": ("unknown", None)}
+        await other.withdraw([intent("mail", epoch=4)])
+        assert await self._told(actions) == {}
+
     async def test_i11_what_is_in_doubt_stays_so_until_somebody_knows(self, actions: Actions) -> None:
         await actions.intend([intent("mail")])
         for _ in range(2):

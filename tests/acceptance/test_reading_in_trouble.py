@@ -1,0 +1,466 @@
+"""What a processor does when things happen at the wrong moment: resets, pauses, errors of the store, cancellations."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from eventfold import Park, ProcessorFailure, Projector, Reactor, Recorded, Retry, View
+from eventfold.domain.partition import partition_of
+from eventfold.errors import HandlerFailed, ProcessorStopped, RetryTransaction, StoreBusy, StoreUnavailable
+from tests.acceptance.world import (
+    Added,
+    Place,
+    added,
+    application,
+    positions,
+    record,
+    saw,
+    seen_t,
+    summing,
+    sums,
+    sums_t,
+    tapes,
+)
+
+SHORT = timedelta(seconds=0.6)
+
+
+@pytest.fixture(autouse=True)
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventfold.processing.worker.LOOK", 0.02)
+
+
+async def until(happened: Callable[[], Any]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            answer = happened()
+            if isinstance(answer, Awaitable):
+                answer = await answer
+            if answer:
+                return
+            await asyncio.sleep(0.005)
+
+
+def tape_of(partition: int, partitions: int) -> str:
+    return next(name for name in map(str, range(1_000)) if partition_of("tape", name, partitions) == partition)
+
+
+def shared(partitions: int = 4, **options: Any) -> Projector:
+    projector = Projector("sums", tables=[sums_t], partitions=partitions, **options)
+    projector.on(Added)(added)
+    return projector
+
+
+# ------------------------------------------------------------------------- sent back, by whoever
+
+
+async def test_i7_one_that_stood_by_while_it_was_sent_back_empties_the_tables_before_it_begins(place: Place) -> None:
+    """The one that ran has ended in between, so nobody else has emptied them."""
+    async with place.open(application(summing()), run=False) as watching:
+        first = place.open(application(summing()), lease=SHORT)
+        one = await first.__aenter__()
+        await one.execute(tapes, "t", record(Added(1), Added(2)))
+        await one.settled()
+        leases = watching._stores.leases
+        (held,) = await leases.leases("sums")
+        async with place.open(application(summing()), lease=SHORT) as two:
+            assert not two.status()["sums"].running
+            for task in one.tasks:  # it dies, and its lease runs out
+                task.cancel()
+            one._workers["sums"]._has_left = True
+            await asyncio.wait(one.tasks)
+            await watching._stores.rows.start_over("sums")
+            await until(lambda: two.status()["sums"].running)
+            await two.settled()
+            assert await two.query(sums) == [("t", 3)]
+            assert (await leases.leases("sums"))[0].epoch > held.epoch
+        await first.__aexit__(None, None, None)
+
+
+# ----------------------------------------------------------------- what is only for a while
+
+
+async def test_i3_a_store_that_is_away_when_a_fenced_copy_asks_for_a_new_lease_ends_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.open(application(summing())) as running:
+        await running.execute(tapes, "t", record(Added(1)))
+        await running.settled()
+        leases, rows = running._stores.leases, running._stores.rows
+        original, refused = leases.take, 0
+
+        async def take(*arguments: Any, **options: Any) -> Any:
+            nonlocal refused
+            refused += 1
+            if refused == 1:
+                raise StoreUnavailable("away for a moment")
+            return await original(*arguments, **options)
+
+        monkeypatch.setattr(leases, "take", take)
+        monkeypatch.setattr("eventfold.processing.seats._BEATS", 100)
+        await rows.start_over("sums")
+        second = await running.execute(tapes, "t", record(Added(2)))
+        await until(lambda: running.status()["sums"].position == second.position or running.status()["sums"].error)
+        assert refused > 1
+        assert running.status()["sums"].error is None
+        assert await running.query(sums) == [("t", 3)]
+
+
+async def test_i8_a_store_that_is_busy_when_a_partition_is_given_back_ends_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.open(application(shared(2)), lease=SHORT) as one:
+        leases = one._stores.leases
+        original, refused = leases.release, 0
+
+        async def release(lease: Any) -> None:
+            nonlocal refused
+            refused += 1
+            if refused == 1:
+                raise StoreBusy(None, 5.0)
+            await original(lease)
+
+        monkeypatch.setattr(leases, "release", release)
+        async with place.open(application(shared(2)), lease=SHORT) as two:
+            await until(lambda: two.status()["sums"].partitions or one.status()["sums"].error)
+            assert one.status()["sums"].error is None
+            assert len(two.status()["sums"].partitions) == len(one.status()["sums"].partitions) == 1
+
+
+async def test_i8_what_is_too_much_is_given_back_during_a_pause_too(place: Place) -> None:
+    """Else nobody has those partitions once the processor is resumed."""
+    async with place.open(application(shared(4)), lease=SHORT) as one:
+        rows = one._stores.rows
+        await rows.pause("sums", paused=True)
+        await until(lambda: one.status()["sums"].paused)
+        async with place.open(application(shared(4)), lease=SHORT) as two:
+            await until(lambda: len(two.status()["sums"].partitions) == 2)
+            await rows.pause("sums", paused=False)
+            for partition in range(4):
+                await one.execute(tapes, tape_of(partition, 4), record(Added(1)))
+            await one.wait_for("sums", await one.head(), timeout=10)
+            assert len(await one.query(sums)) == 4
+
+
+async def test_i8_a_store_that_wants_it_once_more_when_leases_are_given_back_ends_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.open(application(summing())) as running:
+        await running.settled()
+
+        async def leave(*_: Any) -> None:
+            raise RetryTransaction("once more, please")
+
+        monkeypatch.setattr(running._stores.leases, "leave", leave)
+        assert await running.drain()
+        assert [task.exception() for task in running.tasks] == [None]
+        monkeypatch.undo()
+
+
+async def test_i3_a_retry_without_a_pause_does_not_spin_while_the_store_is_away(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projector = Projector("sums", tables=[sums_t], on_error=Retry.constant(0.0))
+    projector.on(Added)(added)
+    async with place.open(application(projector)) as running:
+        await running.settled()
+        lot = running._stores.parking
+        asked = 0
+
+        async def away(*_: Any, **__: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(lot, "wished", away)
+        monkeypatch.setattr(lot, "open_streams", away)
+        await running._stores.rows.pause("sums", paused=True)
+        await until(lambda: running.status()["sums"].paused)
+        await running._stores.rows.pause("sums", paused=False)
+        await until(lambda: asked)
+        await asyncio.sleep(0.3)
+        assert asked < 10
+        monkeypatch.undo()
+
+
+# --------------------------------------------------------------------- handlers of all kinds
+
+
+async def test_fm17_a_function_that_awaits_something_cancelled_has_failed(place: Place) -> None:
+    """It is not the processor that was cancelled, so it is not started again and again as if it were."""
+    calls = 0
+    projector = Projector("sums", tables=[sums_t], on_error=Park())
+
+    @projector.on(Added)
+    async def handle(recorded: Recorded[Added], view: View) -> None:
+        nonlocal calls
+        if recorded.event.n == 2:
+            calls += 1
+            if calls > 20:
+                await asyncio.Event().wait()
+            raise asyncio.CancelledError
+        added(recorded, view)
+
+    async with place.open(application(projector)) as running:
+        await running.execute(tapes, "a", record(Added(1), Added(2)))
+        await running.execute(tapes, "b", record(Added(3)))
+        await running.settled(timeout=3)
+        assert await running.query(sums) == [("a", 1), ("b", 3)]
+        (entry,) = await running._stores.parking.parked("sums")
+        assert "CancelledError" in entry.error
+        assert calls < 10
+
+
+async def test_i9_the_search_for_the_culprit_may_take_longer_than_a_transaction(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventfold.processing.view.LONGEST_HOLD", 0.1)
+    projector = Projector("sums", tables=[sums_t], on_error=Park(), transaction_size=20)
+
+    @projector.on(Added)
+    async def handle(recorded: Recorded[Added], view: View) -> None:
+        await asyncio.sleep(0.02)
+        if recorded.event.n == 15:
+            raise ValueError("15 is poison")
+        added(recorded, view)
+
+    async with place.open(application(projector), run=False) as running:
+        await running.execute(tapes, "t", record(*(Added(n) for n in range(1, 21))))
+    async with place.open(application(projector)) as running:
+        await running.settled()
+        assert await running.query(sums) == [("t", sum(range(1, 15)))]
+        parked = await running._stores.parking.parked("sums")
+        assert [each.position for each in parked if not each.behind] == [15]
+
+
+async def test_i9_one_that_hangs_in_the_search_for_the_culprit_is_the_culprit(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventfold.processing.view.LONGEST_HOLD", 0.1)
+    projector = Projector("sums", tables=[sums_t], on_error=Park(), transaction_size=20)
+
+    @projector.on(Added)
+    async def handle(recorded: Recorded[Added], view: View) -> None:
+        await view.fetch(positions_of_sums)
+        if recorded.event.n == 3:
+            await asyncio.Event().wait()
+        added(recorded, view)
+
+    async with place.open(application(projector), run=False) as running:
+        await running.execute(tapes, "t", record(*(Added(n) for n in range(1, 6))))
+    async with place.open(application(projector)) as running:
+        await running.settled()
+        assert await running.query(sums) == [("t", 3)]
+        parked = await running._stores.parking.parked("sums")
+        assert [each.position for each in parked if not each.behind] == [3]
+
+
+positions_of_sums = sums
+
+
+# ------------------------------------------------------------------------- what it tells
+
+
+async def test_i3_an_error_is_over_also_when_a_pause_came_between(place: Place) -> None:
+    bad = {2}
+    projector = Projector("sums", tables=[sums_t], on_error=Retry.constant(0.05))
+
+    @projector.on(Added)
+    def handle(recorded: Recorded[Added], view: View) -> None:
+        if recorded.event.n in bad:
+            raise ValueError("poison")
+        added(recorded, view)
+
+    async with place.open(application(projector)) as running:
+        rows = running._stores.rows
+        await running.execute(tapes, "t", record(Added(1), Added(2)))
+        await until(lambda: running.status()["sums"].error)
+        await rows.pause("sums", paused=True)
+        await until(lambda: running.status()["sums"].paused)
+        bad.clear()
+        await rows.pause("sums", paused=False)
+        await running.settled()
+        assert await running.query(sums) == [("t", 3)]
+        assert running.status()["sums"].error is None
+        (listed,) = await rows.processors()
+        assert listed.error is None
+
+
+async def test_i3_one_partitions_error_is_not_over_because_another_has_recovered(place: Place) -> None:
+    bad = {1, 2}
+    projector = Projector("sums", tables=[sums_t], partitions=2, on_error=Retry.constant(0.05))
+
+    @projector.on(Added)
+    def handle(recorded: Recorded[Added], view: View) -> None:
+        if recorded.event.n in bad:
+            raise ValueError(f"{recorded.event.n} is poison")
+        added(recorded, view)
+
+    failures: list[ProcessorFailure] = []
+    async with place.open(application(projector, on_processor_error=failures.append)) as running:
+        await running.execute(tapes, tape_of(0, 2), record(Added(1)))
+        await running.execute(tapes, tape_of(1, 2), record(Added(2)))
+        await until(lambda: {each.partition for each in failures} == {0, 1})
+        bad.remove(2)
+        await until(lambda: running._workers["sums"]._places[1].checkpoint.position == 2)
+        bad.add(3)
+        assert "1 is poison" in str(running.status()["sums"].error)
+        (listed,) = await running._stores.rows.processors()
+        assert "1 is poison" in str(listed.error)
+        bad.clear()
+        await running.settled()
+        assert running.status()["sums"].error is None
+
+
+async def test_i8_who_has_been_drained_does_not_stand_by(place: Place) -> None:
+    async with (
+        place.open(application(shared(2)), lease=SHORT) as one,
+        place.open(application(shared(2)), lease=SHORT) as two,
+    ):
+        await until(lambda: len(two.status()["sums"].partitions) == len(one.status()["sums"].partitions) == 1)
+        await one.drain()
+        status = one.status()["sums"]
+        assert (status.running, status.standby, status.partitions) == (False, None, ())
+
+
+async def test_i3_a_stop_names_the_partition(place: Place) -> None:
+    failures: list[ProcessorFailure] = []
+    projector = Projector("sums", tables=[sums_t], partitions=2)
+
+    @projector.on(Added)
+    def handle(recorded: Recorded[Added], view: View) -> None:
+        raise ValueError("poison")
+
+    async with place.open(application(projector, on_processor_error=failures.append)) as running:
+        outcome = await running.execute(tapes, tape_of(1, 2), record(Added(1)))
+        with pytest.raises(ProcessorStopped):
+            await running.wait_for("sums", outcome.position)
+    assert [(each.verdict, each.partition) for each in failures] == [("stopped", 1)]
+
+
+async def test_i3_of_two_partitions_that_fail_at_once_no_error_is_left_to_the_loop(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    import gc
+
+    projector = Projector("sums", tables=[sums_t], partitions=2)
+
+    @projector.on(Added)
+    def handle(recorded: Recorded[Added], view: View) -> None:
+        raise ValueError("poison")
+
+    async with place.open(application(projector), run=False) as running:
+        for partition in range(2):
+            await running.execute(tapes, tape_of(partition, 2), record(Added(1)))
+    async with place.open(application(projector)) as running:
+        await until(lambda: running.status()["sums"].stopped)
+    del running
+    gc.collect()
+    assert not [each for each in caplog.records if each.name == "asyncio" and each.levelno >= logging.ERROR]
+
+
+# ------------------------------------------------------------------------- waiting elsewhere
+
+
+async def test_i5_waiting_elsewhere_for_one_that_starts_now_does_not_wait_for_what_was_before(place: Place) -> None:
+    def greeting() -> Reactor:
+        reactor = Reactor("greet", start="now", partitions=2)
+
+        @reactor.on(Added)
+        async def greet(recorded: Recorded[Added], act: Any) -> None:
+            pass
+
+        return reactor
+
+    async with place.open(application(greeting()), run=False) as web:  # type: ignore[arg-type] # of projectors there
+        old = await web.execute(tapes, "t", record(Added(1)))
+        async with place.open(application(greeting())) as running:  # type: ignore[arg-type]
+            await running.settled()
+            await web.wait_for("greet", old.position, timeout=1)
+            new = await web.execute(tapes, tape_of(1, 2), record(Added(1)))
+            await web.wait_for("greet", new.position, timeout=2)
+
+
+# -------------------------------------------------------------------------------- wishes
+
+
+async def test_fm17_a_wish_behind_very_many_others_is_granted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventfold.processing.following._UNSAVED", 3)
+    projector = Projector("sums", tables=[sums_t], on_error=Park())
+
+    @projector.on(Added)
+    def handle(recorded: Recorded[Added], view: View) -> None:
+        if recorded.event.n == 1:
+            raise ValueError("poison")
+        added(recorded, view)
+
+    asked = 0
+    async with place.open(application(projector)) as running:
+        await running.execute(tapes, "t", record(*(Added(n) for n in range(1, 11))))
+        await running.settled()
+        lot = running._stores.parking
+        original = lot.wished
+
+        async def wished(*arguments: Any, **options: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            if asked > 200:
+                raise AssertionError("it asks for ever")
+            return await original(*arguments, **options)
+
+        monkeypatch.setattr(lot, "wished", wished)
+        await lot.ask("sums", 9, "drop", actor="ann")
+
+        async def dropped() -> bool:
+            return 9 not in [each.position for each in await lot.parked("sums")]
+
+        await until(dropped)
+        assert running.status()["sums"].error is None
+        assert len(await lot.parked("sums")) == 9
+        monkeypatch.undo()
+
+
+# ---------------------------------------------------------------------- steps without events
+
+
+async def test_i8_a_step_over_others_events_is_finished_before_it_leaves(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a lease nobody could tell a step that was taken from another copy's."""
+    monkeypatch.setattr("eventfold.processing.following._UNSAVED", 0)
+    async with place.open(application(shared(2)), lease=None) as running:
+        rows = running._stores.rows
+        original = rows.advance
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def advance(move: Any) -> None:
+            await original(move)
+            reached.set()
+            await go_on.wait()
+
+        monkeypatch.setattr(rows, "advance", advance)
+        await running.execute(tapes, tape_of(1, 2), record(Added(1)))
+        await reached.wait()
+        await rows.pause("sums", paused=True)
+        await until(lambda: running._workers["sums"]._paused)
+        await asyncio.sleep(0.05)
+        go_on.set()
+        await until(lambda: running.status()["sums"].paused)
+        assert running._workers["sums"]._places[0].checkpoint.position == 1
+        monkeypatch.undo()
+
+
+async def test_i5_the_test_kit_does_not_wait_for_more_events() -> None:
+    from eventfold.testing import given
+
+    projector = Projector("seen", tables=[seen_t], transaction_interval=30.0)
+    projector.on(Added)(saw)
+    async with asyncio.timeout(5):
+        await given(Added(1)).when(projector).then_rows(seen_t, [{"position": 1}])  # type: ignore[attr-defined]
+
+
+_ = (HandlerFailed, positions)
