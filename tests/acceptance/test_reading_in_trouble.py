@@ -218,7 +218,8 @@ async def test_fm17_a_function_that_awaits_something_cancelled_has_failed(place:
 async def test_i9_the_search_for_the_culprit_may_take_longer_than_a_transaction(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventfold.processing.view.LONGEST_HOLD", 0.1)
+    for module in ("view", "projection"):
+        monkeypatch.setattr(f"eventfold.processing.{module}.LONGEST_HOLD", 0.1)
     projector = Projector("sums", tables=[sums_t], on_error=Park(), transaction_size=20)
 
     @projector.on(Added)
@@ -240,7 +241,8 @@ async def test_i9_the_search_for_the_culprit_may_take_longer_than_a_transaction(
 async def test_i9_one_that_hangs_in_the_search_for_the_culprit_is_the_culprit(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventfold.processing.view.LONGEST_HOLD", 0.1)
+    for module in ("view", "projection"):
+        monkeypatch.setattr(f"eventfold.processing.{module}.LONGEST_HOLD", 0.1)
     projector = Projector("sums", tables=[sums_t], on_error=Park(), transaction_size=20)
 
     @projector.on(Added)
@@ -389,7 +391,7 @@ async def test_i5_waiting_elsewhere_for_one_that_starts_now_does_not_wait_for_wh
 
 
 async def test_fm17_a_wish_behind_very_many_others_is_granted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventfold.processing.following._UNSAVED", 3)
+    monkeypatch.setattr("eventfold.processing.following._AT_ONCE", 3)
     projector = Projector("sums", tables=[sums_t], on_error=Park())
 
     @projector.on(Added)
@@ -460,7 +462,7 @@ async def test_i5_the_test_kit_does_not_wait_for_more_events() -> None:
     projector = Projector("seen", tables=[seen_t], transaction_interval=30.0)
     projector.on(Added)(saw)
     async with asyncio.timeout(5):
-        await given(Added(1)).when(projector).then_rows(seen_t, [{"position": 1}])  # type: ignore[attr-defined]
+        await given(projector, Added(1)).then_rows(seen_t, [{"position": 1}])
 
 
 _ = (HandlerFailed, positions)

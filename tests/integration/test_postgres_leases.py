@@ -47,6 +47,14 @@ async def had(rows: PostgresReadModel, owner: str, *, seconds: float = 60.0) -> 
     return taken
 
 
+async def had_until_now(rows: PostgresReadModel, owner: str) -> Lease:
+    """The lease has run out."""
+    taken = await had(rows, owner, seconds=0.01)
+    while (await rows.leases.leases("numbers"))[0].left > 0:  # noqa: ASYNC110 - the clock is the server's
+        await asyncio.sleep(0.005)
+    return taken
+
+
 async def taken_in_time(rows: PostgresReadModel, owner: str, seconds: float) -> tuple[Lease, float]:
     """Asked for again and again, as whoever stands by does; no single call may hang."""
     began = monotonic()
@@ -121,7 +129,7 @@ async def test_fm11_who_may_not_end_the_zombie_is_told_who_it_is_and_does_not_ha
 ) -> None:
     with place.keeper(f"SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {place.schema}") as url:
         rows, theirs = await place.open(), await place.open(url=url)
-        zombie = await had(rows, "zombie", seconds=0.01)
+        zombie = await had_until_now(rows, "zombie")
         late = await place.stranger()
         await late.execute("BEGIN")
         await rows.advance_within(late, move := step(zombie, 5))
@@ -149,7 +157,7 @@ async def test_fm11_who_has_just_begun_is_not_ended(place: Place, monkeypatch: p
     monkeypatch.setattr(PostgresLeases, "_end_whoever_holds", looking)
     monkeypatch.setattr(of_leases, "_A_COMMIT", "10ms")
     monkeypatch.setattr(of_leases, "_AN_END", "30s")
-    before = await had(rows, "late", seconds=0.01)
+    before = await had_until_now(rows, "late")
     late = await place.stranger()
     await late.execute("BEGIN")
     await rows.advance_within(late, step(before, 5))
@@ -166,7 +174,7 @@ async def test_fm11_who_waits_for_a_checkpoint_keeps_nobody_from_prolonging_his_
 ) -> None:
     monkeypatch.setattr(of_leases, "_A_COMMIT", "30s")
     rows, theirs = await place.open(), await place.open()
-    mine = await had(rows, "me", seconds=0.01)
+    mine = await had_until_now(rows, "me")
     late = await place.stranger()
     await late.execute("BEGIN")
     await rows.advance_within(late, step(mine, 5))
@@ -193,7 +201,7 @@ async def test_fm24_a_lease_holds_from_when_it_is_given_not_from_when_it_was_ask
     """now() stands still in a transaction that waits; what it was given would be over before it has it."""
     monkeypatch.setattr(of_leases, "_A_COMMIT", "30s")
     rows, theirs = await place.open(), await place.open()
-    before = await had(rows, "late", seconds=0.01)
+    before = await had_until_now(rows, "late")
     late = await place.stranger()
     await late.execute("BEGIN")
     await rows.advance_within(late, step(before, 5))

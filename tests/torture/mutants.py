@@ -40,17 +40,24 @@ from eventfold.adapters.sqlite.read_model import _OpenTransaction
 from eventfold.adapters.sqlite.units import SqliteUnits
 from eventfold.adapters.sqlite.wakeup import WakeUp
 from eventfold.bootstrap import running
+from eventfold.bootstrap.runner.supervisor import Supervisor
 from eventfold.commands import boundary, idempotent, locking, manager
 from eventfold.commands.idempotent import Once, Request
 from eventfold.commands.recording import Recorder
 from eventfold.errors import Fenced, RetryTransaction, StoreBusy, StoreError, StoreUnavailable
+from eventfold.ports.actions import Action, Intent
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.event_store import Append
 from eventfold.ports.failpoint import failpoint
 from eventfold.ports.migrations import Migrations
+from eventfold.ports.parking import Settled
 from eventfold.ports.unit import CommandTaken
 from eventfold.processing import following
+from eventfold.processing.act import Act
+from eventfold.processing.ledger import Ledger
+from eventfold.processing.place import Place
 from eventfold.processing.projection import Projection
+from eventfold.processing.seats import Seats
 from eventfold.processing.worker import Worker
 from eventfold.schema.serializer import Serializer
 
@@ -578,28 +585,29 @@ def parked_events_are_overtaken(patch: Patch) -> None:
 
 
 def parked_after_the_checkpoint(patch: Patch) -> None:
-    """What is set aside is not entered in the transaction of the checkpoint, so a crash in between forgets it."""
+    """What is set aside is entered in a transaction of its own, after that of the checkpoint."""
+    commit = _OpenTransaction.commit
 
-    def forgotten(self: Any, connection: Any, move: Move) -> None:
-        return
+    async def in_two(self: Any, writes: Any, step: Any) -> None:
+        if isinstance(step, Settled) or not step.aside:
+            await commit(self, writes, step)
+            return
+        await commit(self, writes, msgspec.structs.replace(step, aside=()))
+        rows, connection = self._rows, self._connection
+        await rows.work(lambda: rows.parking.set_aside_within(connection, step, rows._micros()), 1)
 
-    patch(SqliteParkingLot, "add_within", forgotten)
-
-
-def leases_do_not_fence(patch: Patch) -> None:
-    """Who takes over leaves the checkpoint's epoch as it was."""
-    patch(sqlite_leases, "RAISE_EPOCH", "SELECT ?, ?, ?, ?")
+    patch(_OpenTransaction, "commit", in_two)
 
 
 def every_event_is_kept(patch: Patch) -> None:
-    """Whoever handles an event keeps it for ever."""
+    """Whoever reads an event keeps it for ever."""
     kept: list[Any] = []
     decode_all = Serializer.decode_all
 
     def remembered(self: Any, events: Any) -> Any:
-        for recorded in decode_all(self, events):
-            kept.append(recorded)
-            yield recorded
+        decoded = decode_all(self, events)
+        kept.extend(decoded)
+        return decoded
 
     patch(Serializer, "decode_all", remembered)
 
@@ -616,13 +624,35 @@ def a_task_for_every_step(patch: Patch) -> None:
     patch(Place, "moved", leaving)
 
 
+def leases_are_kept(patch: Patch) -> None:
+    """Who ends gives nothing back, and others wait until his leases have run out."""
+
+    async def nothing(seats: Seats) -> None:
+        return
+
+    patch(Seats, "leave", nothing)
+
+
+def the_first_signal_kills(patch: Patch) -> None:
+    """A runner that is told to stop does not wait for anything."""
+    stop = Supervisor.stop
+
+    def at_once(supervisor: Supervisor, why: str) -> None:
+        stop(supervisor, why)
+        supervisor._kill_all()
+
+    patch(Supervisor, "stop", at_once)
+
+
 T01, T04, T05, T08 = "test_t01_kill.py", "test_t04_failpoints.py", "test_t05_cancellation.py", "test_t08_disk.py"
 DELETION = "test_t04_deletion.py"
 T15, T30 = "test_t15_lost_hints.py", "test_t30_differential.py"
 T10, T11 = "test_t10_interleavings.py", "test_t11_stress.py"
 T02, T13, T20, T24 = "test_t02_postgres_kill.py", "test_t13_restore.py", "test_t20_proxy.py", "test_t24_failover.py"
-T21 = "test_t21_fencing.py"
+T21, T35 = "test_t21_fencing.py", "test_t35_soak.py"
+FOLLOWING, STORM = "test_t04_processing.py", "test_t01_runner_storm.py"
 T33, T40 = "test_t33_linearizable.py", "test_t40_mutated.py"
+T42 = "test_t42_sigterm.py"
 T44 = "../upgrade/test_t44_upgrade.py"
 LOCKS, JOINING = "../acceptance/test_d_locks.py", "../acceptance/test_joining.py"
 HANDLERS = "../acceptance/test_e_handlers.py"
@@ -682,5 +712,16 @@ MUTANTS: dict[str, Mutant] = {
     "joined_commands_are_not_entered": Mutant(
         joined_commands_are_not_entered, (COMMANDS, "-k", "in_a_transaction_too")
     ),
+    "parked_after_the_checkpoint": Mutant(
+        parked_after_the_checkpoint, (FOLLOWING, "-k", "killed and projection and after_commit")
+    ),
+    "parked_events_are_overtaken": Mutant(parked_events_are_overtaken, (FOLLOWING, "-k", "killed and reaction")),
+    "actions_are_entered_afterwards": Mutant(actions_are_entered_afterwards, (STORM, "-k", "unknown"), quick=False),
+    "emitted_events_have_random_ids": Mutant(emitted_events_have_random_ids, (STORM, "-k", "unknown"), quick=False),
+    "checkpoint_a_moment_later": Mutant(checkpoint_a_moment_later, (STORM, "-k", "unknown"), quick=False),
+    "every_event_is_kept": Mutant(every_event_is_kept, (T35, "-k", "sqlite"), quick=False),
+    "a_task_for_every_step": Mutant(a_task_for_every_step, (T35, "-k", "sqlite"), quick=False),
+    "leases_are_kept": Mutant(leases_are_kept, (T42, "-k", "sqlite"), quick=False),
+    "the_first_signal_kills": Mutant(the_first_signal_kills, (T42, "-k", "sqlite"), quick=False),
 }
 """`sync_normal`, `sync_off` and two more are planted by T-03 itself, against itself."""

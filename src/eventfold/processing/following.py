@@ -12,7 +12,7 @@ import msgspec
 
 from eventfold.domain.message import StoredEvent
 from eventfold.domain.query import Query
-from eventfold.errors import RetryTransaction, StoreBusy, StoreFull, StoreUnavailable
+from eventfold.errors import Fenced, RetryTransaction, StoreBusy, StoreFull, StoreUnavailable
 from eventfold.ports.parking import Parked, Settled
 from eventfold.processing.gathering import gathered
 from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Left, Place, in_words
@@ -27,6 +27,8 @@ _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
 _UNSAVED: Final = 10_000
 """Events of other partitions that are passed, at most, before the checkpoint is moved over them."""
+_AT_ONCE: Final = 10_000
+"""Parked events that are in memory at once, if no more of them have to be."""
 _HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction)
 _EVERYTHING: Final = Query.all()
 
@@ -98,7 +100,7 @@ class Follower:
         while not self.place.leaving.is_set():
             try:
                 await self._look_after_parked()
-                async with aclosing(self._handled()) as portions:
+                async with aclosing(self._handled(self._hands.interval)) as portions:
                     async for _ in portions:
                         if pause:
                             pause = 0.0
@@ -127,7 +129,7 @@ class Follower:
             ProcessingError: an event could not be handled.
         """
         await self._look_after_parked()
-        async with aclosing(self._handled()) as portions:
+        async with aclosing(self._handled(0.0)) as portions:  # nothing more is waited for
             async for caught_up in portions:
                 if caught_up:
                     return
@@ -135,14 +137,12 @@ class Follower:
     def lag(self) -> int:
         return max(0, self.end - self.place.reached)
 
-    async def _handled(self) -> AsyncGenerator[bool]:
+    async def _handled(self, interval: float) -> AsyncGenerator[bool]:
         """After each portion of the subscription that has been handled: whether nothing more is in the store."""
         place = self.place
         async with (
             self._around.source.subscribe(self._query, after=place.reached) as batches,
-            aclosing(
-                gathered(batches, most=self._hands.most, interval=self._hands.interval, mine=place.mine)
-            ) as portions,
+            aclosing(gathered(batches, most=self._hands.most, interval=interval, mine=place.mine)) as portions,
         ):
             async for portion in portions:
                 if portion.last is not None:
@@ -168,15 +168,22 @@ class Follower:
         """What belongs to other partitions is done as far as this one is concerned."""
         place = self.place
         if last.position - place.checkpoint.position > _UNSAVED:
-            await place.advance(last)
+            self.in_hand = True  # cancelled in the midst of it, the place would not know whether it has moved
+            try:
+                await place.advance(last)
+            finally:
+                self.in_hand = False
         place.reached = max(place.reached, last.position)
 
     # ---------------------------------------------------------------------- parked events
 
     async def _look_after_parked(self) -> None:
         """Do what people have asked for, and know which streams are blocked."""
-        place, lot = self.place, self._around.parking
-        while wished := await lot.wished(place.processor, place.partition, limit=_UNSAVED):
+        place, lot, limit = self.place, self._around.parking, _AT_ONCE
+        while wished := await lot.wished(place.processor, place.partition, limit=limit):
+            if all(each.wish is None for each in wished):
+                limit *= 2  # somebody asks for one that is far behind the first of its stream
+                continue
             self.in_hand = True
             try:
                 for _, of_stream in groupby(sorted(wished, key=_by_stream), key=lambda each: each.stream):
@@ -191,6 +198,8 @@ class Follower:
         """The open events of one stream, in order: drop what is to be dropped, retry, and go on while it succeeds."""
         first, going = True, False
         for entry in entries:
+            if self.place.leaving.is_set():  # the wish has gone on to this one
+                raise Left
             if entry.wish == "drop":
                 await self._settle_without(entry, "dropped")
                 going = going or first
@@ -215,6 +224,8 @@ class Follower:
             raise
         except Exception as error:
             blamed = await self.place.blamed(event, error)
+            if isinstance(blamed, Fenced):
+                raise blamed from error
             _log.warning("%s; it stays parked", blamed, exc_info=error)
             await self._around.parking.failed_again(entry.processor, entry.position, in_words(error))
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -11,6 +12,9 @@ from eventfold.domain.message import StoredEvent
 from eventfold.ports.subscription import PAGE, Batch
 
 __all__ = ["Gathered", "gathered"]
+
+_FAR: Final = 10_000
+"""Events that are read for one portion, at most, however few of them are ours."""
 
 
 class Gathered(msgspec.Struct, frozen=True):
@@ -45,6 +49,7 @@ async def gathered(
     waiting: list[StoredEvent] = []
     last: StoredEvent | None = None
     caught_up = False
+    read = 0
     due = 0.0  # of the loop's clock; counts while something waits
     coming: asyncio.Task[Batch] | None = None
     try:
@@ -54,12 +59,13 @@ async def gathered(
                 await asyncio.wait([coming], timeout=max(0.0, due - loop.time()))
                 if not coming.done():
                     yield Gathered(waiting, last, caught_up=True)
-                    waiting = []
+                    waiting, read = [], 0
                     continue
             batch, coming = await coming, None
             if not waiting:
                 due = loop.time() + interval
             waiting += mine(batch.events)
+            read += len(batch.events)
             last = batch.events[-1] if batch.events else last
             caught_up = batch.caught_up
             del batch
@@ -67,16 +73,18 @@ async def gathered(
                 portion, waiting = waiting[:most], waiting[most:]
                 yield Gathered(portion, portion[-1], caught_up=False)
                 del portion  # so that it is gone before the next one is read
-            if not caught_up and (len(waiting) + PAGE <= most or most < PAGE):
+            if not caught_up and read < _FAR and (len(waiting) + PAGE <= most or most < PAGE):
                 continue
             if interval and caught_up and 0 < len(waiting) < most:
                 continue
             yield Gathered(waiting, last, caught_up=caught_up)
-            waiting = []
+            waiting, read = [], 0
     finally:
         if coming is not None:
             coming.cancel()
             await asyncio.wait([coming])
+            if not coming.cancelled():
+                coming.exception()  # whoever follows anew meets it, if it is still there
 
 
 async def _next(batches: AsyncIterator[Batch]) -> Batch:

@@ -140,10 +140,13 @@ class Place:
 
     # -------------------------------------------------------------------------- failures
 
-    async def failed(self, event: StoredEvent, error: Exception) -> Aside | None:
+    async def failed(self, event: StoredEvent, error: Exception, *, parked: int = 0) -> Aside | None:
         """
         What becomes of an event whose handler has failed: it is set aside like this, or tried again now, for the pause
         before it is over.
+
+        Args:
+            parked: events that will be parked with the very step to come.
 
         Raises:
             ProcessingError: the processor stops here. Fenced when another copy has been here before.
@@ -162,6 +165,7 @@ class Place:
             return None
         if isinstance(verdict, Park):
             open_, _ = (await self.around.parking.counts()).get(self.processor, (0, 0))
+            open_ += parked
             if open_ >= verdict.most:
                 reason = RuntimeError(f"{open_} events are parked already, and Park(most={verdict.most})")
                 reason.__cause__ = error
@@ -195,7 +199,7 @@ class Place:
     async def hindered(self, hindrance: Exception, otherwise: float) -> None:
         """Something is in the way that is no event's fault: say so, and wait."""
         asked = self._attempts.hindered()
-        delay = otherwise if asked is None else asked
+        delay = asked or otherwise  # a policy without a pause is meant for events, and does not wear the store out
         error = ProcessorStopped(self.processor, hindrance)
         self.around.tell(ProcessorFailure(self.processor, self.partition, error, "tries again", delay))
         if isinstance(hindrance, StoreFull | StoreUnavailable):  # which cannot be told where others could read it

@@ -18,7 +18,7 @@ from eventfold.processing.in_time import within
 from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Place
 from eventfold.processing.projector import Projector
 from eventfold.processing.surroundings import Surroundings
-from eventfold.processing.view import BatchView, View
+from eventfold.processing.view import LONGEST_HOLD, BatchView, View
 
 __all__ = ["LARGEST_TRANSACTION", "Projection"]
 
@@ -95,6 +95,8 @@ class Projection:
             except NO_EVENT_IS_TO_BLAME:
                 raise
             except Exception as again:
+                if not free:  # no function was called
+                    raise
                 error = again
             else:
                 return
@@ -111,8 +113,10 @@ class Projection:
             except NO_EVENT_IS_TO_BLAME:
                 raise
             except Exception as error:
+                if not free:  # no function was called
+                    raise
                 culprit, why = await self._culprit(free, error)
-                set_aside = await place.failed(culprit, why)
+                set_aside = await place.failed(culprit, why, parked=len(parked))
                 if set_aside is not None:
                     apart[culprit.position] = set_aside
                     if not set_aside.skipped:
@@ -121,20 +125,27 @@ class Projection:
                 return
 
     async def _culprit(self, events: Sequence[StoredEvent], error: Exception) -> tuple[StoredEvent, Exception]:
-        """Each event with the rows of those before it, in a transaction that is not kept."""
+        """
+        Each event with the rows of those before it, in a transaction that is not kept.
+
+        There is no telling how many are before it, so each of them has the time of a transaction.
+        """
         if len(events) == 1:
             return events[0], error
-        async with asyncio.timeout(None) as timeout, self._view(timeout) as view:
-            for event in events:
-                try:
+        event, now = events[0], asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(None) as timeout, self._view(timeout) as view:
+                for event in events:
+                    if timeout.when() is not None:
+                        timeout.reschedule(now() + LONGEST_HOLD)
                     with no_appends_inside(self._name):
                         await self._dispatch([event], view)
                     await view.flush()
-                except NO_EVENT_IS_TO_BLAME:
-                    raise
-                except Exception as why:
-                    return event, why
-        return events[-1], error  # only all of them together fail: the last one is where it showed
+        except NO_EVENT_IS_TO_BLAME:
+            raise
+        except Exception as why:
+            return event, why
+        return event, error  # only all of them together fail: the last one is where it showed
 
     # ------------------------------------------------------------------------ transactions
 
@@ -176,11 +187,11 @@ class Projection:
             if alone is not None:
                 pending = alone(recorded, view)
                 if pending is not None:
-                    await within(self._timeout, pending)
+                    await self._called(pending)
             if catch_all is not None:
                 pending = catch_all(recorded, view)
                 if pending is not None:
-                    await within(self._timeout, pending)
+                    await self._called(pending)
         if run_handler is not None:
             await self._called_with_run(run_handler, catch_all, run, view)
 
@@ -190,9 +201,18 @@ class Projection:
         """The handler gets the run, then the one for every event gets its events, so that it comes last here too."""
         pending = handler(run, view)
         if pending is not None:
-            await within(self._timeout, pending)
+            await self._called(pending)
         if catch_all is not None:
             for recorded in run:
                 pending = catch_all(recorded, view)
                 if pending is not None:
-                    await within(self._timeout, pending)
+                    await self._called(pending)
+
+    async def _called(self, pending: Awaitable[None]) -> None:
+        try:
+            await within(self._timeout, pending)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # it is we who end
+                raise
+            raise RuntimeError("CancelledError: something that the function has awaited was cancelled") from error

@@ -84,30 +84,29 @@ class Seats:
         """What is held is held: the last beat is not too long ago. Otherwise somebody may have taken over."""
         return asyncio.get_running_loop().time() < self._good_until
 
-    async def round(self, *, now: bool = False) -> frozenset[int]:
+    async def round(self, *, now: bool = False, take: bool = True) -> None:
         """
-        Do what is due: beat, look, take. Returns what was lost to others: let go of it at once.
+        Do what is due: beat, look, take. What is then no longer `held` was lost to others: let go of it at once.
 
         Args:
             now: also when nothing is due.
+            take: also what is free and should be ours.
 
         Raises:
             StoreError: the store cannot be asked.
         """
         time = asyncio.get_running_loop().time()
-        lost: frozenset[int] = frozenset()
         if now or time >= self._next_beat:
             self._next_beat = time + self._seconds / _BEATS
-            lost = await self._beat()
-        elif time >= self._next_look and len(self.held) < self._partitions:
+            await self._beat(take=take)
+        elif take and time >= self._next_look and len(self.held) < self._partitions:
             self._next_look = time + min(_SLOWEST_LOOK, self._seconds / _BEATS)
             records = await self._leases.leases(self._processor)
             if any(self._is_free(each) for each in records if each.partition not in self.held):
                 self._next_beat = time + self._seconds / _BEATS
-                lost = await self._beat()
-        return lost
+                await self._beat(take=take)
 
-    async def _beat(self) -> frozenset[int]:
+    async def _beat(self, *, take: bool) -> None:
         asked_at = asyncio.get_running_loop().time()
         beat = await self._leases.beat(self._processor, self._owner, tuple(self.held.values()), seconds=self._seconds)
         self._good_until = asked_at + self._seconds
@@ -124,14 +123,13 @@ class Seats:
         share = fair_share(self._partitions, members, holding, self._owner)
         self.surplus = frozenset(sorted(self.held)[share:])
         for partition in range(self._partitions):
-            if len(self.held) >= share:
+            if not take or len(self.held) >= share:
                 break
             if partition not in self.held and partition not in lost:
                 await self._take(partition, records.get(partition))
         self.others = tuple(
             each for each in await self._leases.leases(self._processor) if each.partition not in self.held
         )
-        return lost
 
     async def _take(self, partition: int, record: LeaseRecord | None) -> None:
         if record is not None and not self._is_free(record):

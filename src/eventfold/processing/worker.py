@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -62,7 +63,6 @@ class Worker:
         self.kind: str = processor.kind
         self.query: Query = around.catalogue.resolve(processor.query)
         self.partitions: int = processor.partitions
-        self.error: ProcessingError | None = None
         self.stopped = False
         """It has failed, and `error` says why."""
         self.progress: Bell = Bell()
@@ -72,6 +72,9 @@ class Worker:
         self._seats = seats
         self._places: dict[int, Place] = {}
         self._jobs: dict[int, _Job] = {}
+        self._failure: ProcessingError | None = None
+        self._failed_at = 0
+        self._troubles: dict[int, ProcessingError] = {}
         self._start = 0
         self._end_of_query = 0
         self._running = False
@@ -102,6 +105,8 @@ class Worker:
                 other = self._seats.others[0]
                 await self._seats.leave()
                 raise ProcessorTaken(self.name, other.owner, other.left)
+            if self._seats.held:
+                await self._prepare()  # once more: it may have been sent back before it was ours
         for partition in self._held():
             await self._place(partition)
         self._end_of_query = await self._around.source.head(self.query)
@@ -123,21 +128,31 @@ class Worker:
         self._to_prepare = False
 
     async def _place(self, partition: int) -> Place:
-        """The place of a partition that is ours, as the store has it, held against the log."""
-        checkpoint = await self._around.rows.checkpoint(self.name, partition)
-        if self._seats is not None and checkpoint.epoch != self._seats.held[partition].epoch:
-            taken = await self._seats.take_again(partition)  # it was sent back to the beginning meanwhile
-            if taken is None:
+        """
+        The place of a partition that is ours, as the store has it, held against the log.
+
+        What is prepared while it is ours stays so: whoever sends it back to the beginning takes it away from us.
+        """
+        rows, seats = self._around.rows, self._seats
+        checkpoint = await rows.checkpoint(self.name, partition)
+        while seats is not None and checkpoint.epoch != seats.held[partition].epoch:  # it was sent back meanwhile
+            if await seats.take_again(partition) is None:
                 raise Fenced(self.name, checkpoint.position, checkpoint.position, checkpoint.epoch)
-            checkpoint = taken.checkpoint
+            await self._prepare()
+            checkpoint = await rows.checkpoint(self.name, partition)
         await self._verify(checkpoint)
-        place = Place(self.name, partition, self.partitions, self._processor.on_error, self._around, self._told)
+        told = partial(self._told, partition)
+        place = Place(self.name, partition, self.partitions, self._processor.on_error, self._around, told)
         place.start_at(checkpoint, self._start)
-        if self._seats is not None:
-            seats = self._seats
+        if seats is not None:
             place.sure = lambda: seats.sure
         self._places[partition] = place
         return place
+
+    def _forget(self, partition: int) -> None:
+        """Its place, until the store is asked for it again."""
+        self._places.pop(partition, None)
+        self._troubles.pop(partition, None)
 
     async def _verify(self, checkpoint: Checkpoint) -> None:
         if checkpoint.event_id is None:
@@ -160,9 +175,10 @@ class Worker:
             await self._supervise()
         except Exception as error:
             self._running, self.stopped = False, True
-            stopped = error if isinstance(error, ProcessingError) else ProcessorStopped(self.name, error)
-            self._around.tell(ProcessorFailure(self.name, 0, stopped, "stopped"))
-            await self._told(stopped)
+            self._failure = error if isinstance(error, ProcessingError) else ProcessorStopped(self.name, error)
+            self._around.tell(ProcessorFailure(self.name, self._failed_at, self._failure, "stopped"))
+            self.progress.ring()
+            await self._leave_word()
         finally:
             self._running = False
             await self.let_go()
@@ -186,30 +202,42 @@ class Worker:
 
     async def _supervise(self) -> None:
         while True:
-            lost: frozenset[int] = frozenset()
             try:
+                await self._reap()
                 await self._look()
                 if self._seats is not None:
-                    lost = await self._seats.round()
-                await self._start_missing(lost)
+                    await self._seats.round(take=not self._draining)
+                    await self._give_back(self._seats)
+                await self._start_missing()
             except _HINDRANCES as hindrance:  # then it stays as it was; those who follow the store say more
                 _log.info("processor %r: %s", self.name, hindrance)
-            wanted = self._wanted()
-            for partition, job in self._jobs.items():
-                if partition in lost:
-                    job.task.cancel()
-                elif partition not in wanted:
-                    self._ask_to_leave(job)
+            self._end_unwanted()
             if self._draining and not self._jobs:
                 return
             await self._wait()
-            await self._reap()
 
     def _wanted(self) -> frozenset[int]:
         if self._paused or self._draining:
             return frozenset()
         surplus = frozenset[int]() if self._seats is None else self._seats.surplus
         return frozenset(self._held()) - surplus
+
+    def _end_unwanted(self) -> None:
+        """What is ours finishes what it has in hand; what has been lost to others ends at once."""
+        held, wanted = frozenset(self._held()), self._wanted()
+        for partition in self._places.keys() - held:
+            self._forget(partition)
+        for partition, job in self._jobs.items():
+            if partition not in held:
+                job.task.cancel()
+            elif partition not in wanted:
+                self._ask_to_leave(job)
+
+    async def _give_back(self, seats: Seats) -> None:
+        """What others should have, once it is at rest."""
+        for partition in seats.surplus - self._jobs.keys():
+            self._forget(partition)
+            await seats.give_back(partition)
 
     @staticmethod
     def _ask_to_leave(job: _Job) -> None:
@@ -218,15 +246,16 @@ class Worker:
         if not job.follower.in_hand:
             job.task.cancel()
 
-    async def _start_missing(self, lost: frozenset[int]) -> None:
-        for partition in lost:
-            self._places.pop(partition, None)
+    async def _start_missing(self) -> None:
         missing = self._wanted() - self._jobs.keys()
         if not missing:
             return
-        if self._to_prepare:
+        if self._to_prepare or missing - self._places.keys():  # others may have had it since it was prepared here
             await self._prepare()
-            self._places.clear()
+            for partition in missing:
+                self._forget(partition)
+            if self._troubles:  # of partitions that run: they are over in the register only
+                await self._leave_word()
         for partition in sorted(missing):
             place = self._places.get(partition)
             if place is None:
@@ -265,22 +294,19 @@ class Worker:
             del self._jobs[partition]
             self._handled_before += job.follower.handled
             self._end_of_query = max(self._end_of_query, job.follower.end)
+            self.progress.ring()
             failure = None if job.task.cancelled() else job.task.exception()
             if isinstance(failure, Fenced) and self._seats is not None:
-                await self._fenced(partition, failure)
+                await self._fenced(self._seats, partition, failure)
             elif failure is not None:
+                self._failed_at = partition
                 raise failure
-            elif self._seats is not None and partition in self._seats.surplus:
-                self._places.pop(partition, None)
-                await self._seats.give_back(partition)
-            self.progress.ring()
 
-    async def _fenced(self, partition: int, fenced: Fenced) -> None:
+    async def _fenced(self, seats: Seats, partition: int, fenced: Fenced) -> None:
         """Somebody has taken over, or has sent the processor back to the beginning: a new lease shows which."""
-        assert self._seats is not None
-        self._places.pop(partition, None)
+        self._forget(partition)
         self._to_prepare = True
-        taken = await self._seats.take_again(partition)
+        taken = await seats.take_again(partition)
         if taken is None:
             _log.warning("%s; it stands by", fenced)
         else:
@@ -295,12 +321,14 @@ class Worker:
             await asyncio.wait([job.task for job in self._jobs.values()])
         for job in self._jobs.values():
             self._handled_before += job.follower.handled
+            if not job.task.cancelled():
+                job.task.exception()  # one is told of, and it has ended all of them
         self._jobs.clear()
         if self._seats is not None and not self._has_left:
             try:
                 await self._seats.leave()
                 self._has_left = True  # only now: whoever is cancelled meanwhile is asked again
-            except StoreError as error:
+            except (StoreError, RetryTransaction) as error:
                 _log.info(
                     "processor %r could not give back its leases, which run out by themselves: %s", self.name, error
                 )
@@ -333,14 +361,19 @@ class Worker:
             moved_back = stored.epoch != before.epoch or stored.position < before.position
             if moved_back and place.checkpoint == before and not job.follower.in_hand:
                 self._to_prepare = True
-                self._places.pop(partition, None)
                 self._ask_to_leave(job)
 
-    async def _told(self, error: ProcessingError | None, *, leave_word: bool = True) -> None:
-        self.error = error
+    async def _told(self, partition: int, error: ProcessingError | None, *, leave_word: bool = True) -> None:
+        self._troubles.pop(partition, None)
+        if error is not None:
+            self._troubles[partition] = error
         self.progress.ring()
-        if not leave_word:
-            return
+        if leave_word:
+            await self._leave_word()
+
+    async def _leave_word(self) -> None:
+        """Where others can read it: the error it has, or that it has none."""
+        error = self.error
         try:
             await self._around.rows.note_error(self.name, None if error is None else str(error))
         except Exception:
@@ -349,16 +382,24 @@ class Worker:
     # ------------------------------------------------------------------------- how it does
 
     @property
+    def error(self) -> ProcessingError | None:
+        """Why it has stopped, or what one of its partitions tries again after."""
+        return self._failure or next(iter(self._troubles.values()), None)
+
+    @property
     def position(self) -> int:
         return min((each.reached for each in self._places.values()), default=0)
 
     async def reached(self) -> dict[int, int]:
         """By partition, also of those that somebody else has: the last event that is done."""
         rows, here = self._around.rows, self._places if self._running else {}
+        start = self._start
+        if self._processor.start == "now" and not self._running:  # then only the store knows when it began to follow
+            start = max((each.start for each in await rows.processors() if each.name == self.name), default=0)
         return {
             partition: here[partition].reached
             if partition in here
-            else max((await rows.checkpoint(self.name, partition)).position, self._start)
+            else max((await rows.checkpoint(self.name, partition)).position, start)
             for partition in range(self.partitions)
         }
 
@@ -370,8 +411,8 @@ class Worker:
     def status(self) -> ProcessorStatus:
         followers = [job.follower for job in self._jobs.values()]
         paused = self._paused and not any(each.in_hand for each in followers)
-        others = () if self._seats is None or self._seats.held else self._seats.others
-        held = self._held()
+        held = self._held() if self._running else ()
+        others = self._seats.others if self._seats is not None and self._running and not held else ()
         end = max((each.end for each in followers), default=self._end_of_query)
         since = min((each.waits_since for each in followers if each.waits_since is not None), default=None)
         waits = 0.0 if since is None else max(0.0, (to_micros(self._around.clock.now()) - since) / 1e6)
