@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0
 """Seconds for what should come soon."""
 
+GUARD = "import os, signal, sys; sys.stdin.read(); os.kill(int(sys.argv[1]), signal.SIGKILL)"
+"""Waits for the end of its input, which comes with the end of the tests, also after kill -9, and leaves no runner."""
+
 T = TypeVar("T")
 
 
@@ -46,6 +49,11 @@ class RunnerProcess:
             cwd=ROOT,
             start_new_session=True,
             env={**os.environ, "RUNNER_LOG": str(self.log), **environment},
+        )
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", GUARD, str(self.process.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
         )
         self._readers = [threading.Thread(target=each, daemon=True) for each in (self._hear, self._read_errors)]
         for each in self._readers:
@@ -116,6 +124,8 @@ class RunnerProcess:
         return [each["pid"] for each in self.all(what="starting")]
 
     def clean(self) -> None:
+        self._guard.kill()
+        self._guard.communicate()
         for pid in (self.process.pid, *self.pids):
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)

@@ -15,10 +15,26 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventfold import Eventfold, Events, Projector, Query, Recorded, Running, View, system_clock
+from eventfold import (
+    Eventfold,
+    Events,
+    Park,
+    Projector,
+    Query,
+    Recorded,
+    Retry,
+    Running,
+    Skip,
+    Stop,
+    View,
+    system_clock,
+)
 from eventfold.bootstrap.stores import open_stores
+from eventfold.domain.partition import partition_of
 from eventfold.errors import ProcessorStopped
 from eventfold.ports.checkpoint_store import Move
+from eventfold.ports.parking import Settled, Wish
+from eventfold.processing.policy import ErrorPolicy
 from eventfold.processing.view import BatchView
 from tests.acceptance.world import (
     Added,
@@ -208,3 +224,167 @@ def test_fm13_g12_no_checkpoint_passes_an_unhandled_event_in_a_file(
     script: list[Step], chosen: Filter, size: int
 ) -> None:
     asyncio.run(in_a_file(script, chosen, size))
+
+
+# ------------------------------------------------------- with partitions, policies and wishes
+
+POLICIES: dict[str, ErrorPolicy] = {
+    "stop": Stop(),
+    "park": Park(),
+    "skip": Skip(),
+    "retry, then park": Retry.constant(0.0, attempts=2, then=Park()),
+    "retry, then stop": Retry.constant(0.0, attempts=3),
+}
+
+
+@dataclass(frozen=True)
+class Put:
+    tape: str
+    events: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """Run; numbers with one of these remainders cannot be handled, and once it breaks at a point."""
+
+    policy: str
+    poison: frozenset[int]
+    point: str
+    at: int
+    size: int | None
+    wishes: list[tuple[int, Wish]]
+    reset: bool
+
+
+works = st.builds(
+    Work,
+    st.sampled_from(sorted(POLICIES)),
+    st.frozensets(st.integers(0, 4), max_size=2),
+    st.sampled_from(POINTS),
+    st.integers(0, 6),
+    st.sampled_from([None, None, 1, 3, 300]),
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["retry", "drop"])), max_size=3),
+    st.integers(0, 9).map(lambda each: each == 0),
+)
+puts = st.builds(Put, st.sampled_from("abcdef"), st.integers(1, 5))
+
+
+class Handled:
+    """A projector of what it has seen, with faults."""
+
+    def __init__(self, work: Work, partitions: int, failing: Failing) -> None:
+        self.projector = Projector(
+            "seen", tables=[seen_t], partitions=partitions, on_error=POLICIES[work.policy], transaction_size=work.size
+        )
+
+        @self.projector.on(Added)
+        async def handle(recorded: Recorded[Added], view: View) -> None:
+            failing.passing("before the rows")
+            saw(recorded, view)
+            if recorded.position % 3 == 0:
+                await view.fetch(positions)
+                failing.passing("after a read")
+            if recorded.event.n % 5 in work.poison:
+                raise ValueError(f"{recorded.event.n} is poison")
+            failing.passing("after the rows")
+
+
+async def check_places(running: Running, partitions: int) -> None:
+    """Each event at or below the checkpoint of its partition has one row or is set aside, and order is kept."""
+    rows, lot = running._stores.rows, running._stores.parking
+    reached = [(await rows.checkpoint("seen", partition)).position for partition in range(partitions)]
+    seen = [position for (position,) in await running.query(positions)]
+    aside = {each.position: each for each in await lot.parked("seen", resolved=True)}
+    blocked = {each.stream for each in aside.values() if each.resolution is None}
+    first = {
+        stream: min(each.position for each in aside.values() if each.stream == stream and each.resolution is None)
+        for stream in blocked
+    }
+    for event in await stored(running):
+        position, partition = event.position, partition_of(event.category, event.id, partitions)
+        if position > reached[partition]:
+            assert position not in {*seen, *aside}, f"{position} is beyond {reached}"
+            continue
+        entry = aside.get(position)
+        if entry is None or entry.resolution == "retried":
+            assert position in seen, f"{position} was passed by: {reached}"
+        else:
+            assert position not in seen, f"{position} is {entry.resolution or 'parked'}"
+        if event.stream in blocked and position > first[event.stream]:
+            assert entry is not None, f"{position} has overtaken {first[event.stream]}"
+
+
+async def rest(running: Running, partitions: int) -> bool:
+    """Until it has come to the end, as the store has it, and nobody's wish is open; False if it has stopped."""
+    rows, lot = running._stores.rows, running._stores.parking
+    ends = dict.fromkeys(range(partitions), 0)
+    for event in await stored(running):
+        ends[partition_of(event.category, event.id, partitions)] = event.position
+    async with asyncio.timeout(30):
+        while not running.status()["seen"].stopped:
+            at_the_end = [(await rows.checkpoint("seen", each)).position == end for each, end in ends.items()]
+            if all(at_the_end) and not any(each.wish for each in await lot.parked("seen")):
+                await running.settled()
+                return True
+            await asyncio.sleep(0.002)
+    return False
+
+
+async def work_on(place: Place, script: list[Put | Work], partitions: int) -> None:
+    failing, number = Failing(), 0
+    original = BatchView.commit
+
+    async def commit(view: BatchView, step: Move | Settled) -> None:
+        failing.passing("before the commit")
+        await original(view, step)
+        failing.passing("after the commit")
+
+    last = Work("stop", frozenset(), "nowhere", 0, None, [], reset=False)
+    with ExitStack() as patches:
+        patches.enter_context(patch.object(BatchView, "commit", commit))
+        patches.enter_context(patch("eventfold.processing.worker.LOOK", 0.005))
+        for step in (*script, last):
+            if isinstance(step, Put):
+                async with place.open(Eventfold(deciders=[tapes]), run=False) as running:
+                    events = [Added(number + n) for n in range(step.events)]
+                    number += step.events
+                    await running.execute(tapes, step.tape, record(*events))
+                continue
+            failing.point, failing.left = step.point, step.at
+            app = Eventfold(deciders=[tapes], processors=[Handled(step, partitions, failing).projector])
+            async with place.open(app) as running:
+                lot = running._stores.parking
+                for which, wish in step.wishes:
+                    if not await rest(running, partitions):
+                        break
+                    if not (
+                        entries := [each for each in await lot.parked("seen") if not each.behind or wish == "drop"]
+                    ):
+                        continue
+                    await lot.ask("seen", entries[which % len(entries)].position, wish, actor="ann")
+                if step.reset:
+                    await running._stores.rows.start_over("seen")
+                await rest(running, partitions)
+                await check_places(running, partitions)
+        app = Eventfold(deciders=[tapes], processors=[Handled(last, partitions, failing).projector])
+        async with place.open(app) as running:
+            lot = running._stores.parking
+            while entries := [each for each in await lot.parked("seen") if not each.behind]:
+                for each in entries:
+                    await lot.ask("seen", each.position, "retry", actor="ann")
+                assert await rest(running, partitions)
+            await check_places(running, partitions)
+            assert not await lot.parked("seen")
+
+
+async def work_in_memory(script: list[Put | Work], partitions: int) -> None:
+    async with open_stores("memory:", clock=system_clock, migrate=True) as stores:
+        await work_on(Memory(stores), script, partitions)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(script=st.lists(st.one_of(puts, puts, works), max_size=10), partitions=st.sampled_from([1, 2, 3]))
+def test_fm13_fm17_no_partition_passes_an_event_that_is_neither_handled_nor_set_aside(
+    script: list[Put | Work], partitions: int
+) -> None:
+    asyncio.run(work_in_memory(script, partitions))

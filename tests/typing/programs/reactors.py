@@ -1,6 +1,5 @@
 """Reactors: what their functions take, what an action gives, and what both checkers must refuse."""
 
-import asyncio
 from collections.abc import Awaitable
 from typing import assert_type
 
@@ -61,7 +60,6 @@ async def act_on(recorded: Recorded[Bought | Returned], act: Act) -> None:
     assert_type(await act.once("promised", promised), bytes)
     assert_type(await act.once("checked", send, "ann", unknown=was_sent), float)
     assert_type(await act.once("repeated", plain, "ann", unknown="repeat"), int)
-    assert_type(await act.once("thread", asyncio.to_thread, plain, "ann"), int)
     assert_type(await act.execute(books, "isbn-1", Buy(1)), Outcome[Book, Bought | Returned, None])
     await act.emit(Returned(1), stream=("book", "isbn-1"), metadata={"by": "mails"})
     assert_type(act.attempt, int)

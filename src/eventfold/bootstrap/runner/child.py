@@ -107,8 +107,9 @@ def _work(task: Task, told: FileIO, tells: _Tells) -> int:
 
 
 def _say(sentence: str) -> None:
-    sys.stderr.write(" ".join(sentence.split()) + "\n")
-    sys.stderr.flush()
+    with suppress(BrokenPipeError):  # nobody reads it; the exit status is told all the same
+        sys.stderr.write(" ".join(sentence.split()) + "\n")
+        sys.stderr.flush()
 
 
 async def _until_told(app: Eventfold, task: Task, told: FileIO, tells: _Tells) -> int:

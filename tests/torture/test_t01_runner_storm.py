@@ -1,6 +1,7 @@
 """
-The storm: eight writers, a runner with its children, and somebody who kills any of them at any moment, the server too.
-At the end every projection is the fold of the log, and every action was done once, or is visibly unknown. G-12 … G-16.
+T-01 with the runner, the storm: eight writers, a runner with its children, and somebody who kills any of them at any
+moment, the server too. At the end every projection is the fold of the log, and every action was done once, or is
+visibly unknown. G-12 … G-16.
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ from random import Random
 
 import pytest
 
-from eventfold import Query, Running
+from eventfold import Running
 from eventfold.errors import AppendOutcomeUnknown, StoreError, WaitTimedOut
-from tests.acceptance.world import Added, positions, record, sums, tapes
+from tests.acceptance.world import Added, record, tapes
 from tests.postgres import PostgresServer, start_postgres
+from tests.processes import is_alive, send
 from tests.runners import RunnerProcess
-from tests.storm import Written, app, letters
+from tests.storm import Written, app, held, letters
 from tests.torture.workload import FULL, SEED, Place, _processes, report, url, url_of_schema
 
 SECONDS = 150.0 if FULL else 8.0
 WRITERS = 8 if FULL else 2
-PATIENCE = 240.0 if FULL else 60.0
+MUTANT = os.environ.get("EVENTFOLD_MUTANT", "")
+PAUSE = (0.2, 1.2) if FULL else (0.1, 0.6)
+"""Seconds between two faults."""
+PROCESSORS = ("sums", "seen", "post")
+PATIENCE = 240.0 if FULL else 15.0 if MUTANT else 60.0
+"""Seconds to catch up; with a planted bug a projector has often stopped for good."""
 
 
 def write(place: Place, seed: int, acknowledged: Connection) -> None:
@@ -83,7 +90,7 @@ class Storm:
         self.runner = self._another_runner()
 
     def _another_runner(self) -> RunnerProcess:
-        arguments = ["--app", "tests.storm:app", "--store", url(self._place), "--lease", "1s", "--drain", "5s"]
+        arguments = ["--app", "tests.storm:planted()", "--store", url(self._place), "--lease", "1s", "--drain", "5s"]
         environment = {"STORM_LETTERS": str(self.box)}
         return RunnerProcess([*arguments, "--processes", "sums=2"], environment, self._folder)
 
@@ -96,10 +103,11 @@ class Storm:
             await asyncio.to_thread(self.runner.clean)
             self.runner = self._another_runner()
         elif kind == "child":
-            started = [each["pid"] for each in self.runner.heard if each["what"] == "starting"]
-            if started:
-                with suppress(ProcessLookupError):
-                    os.kill(self._chance.choice(started), signal.SIGKILL)
+            living = [each for each in self.runner.all(what="starting") if is_alive(each["pid"])]
+            name = self._chance.choice(PROCESSORS)
+            of_one = [each["pid"] for each in living if each["processor"] == name]
+            if of_one:
+                send(self._chance.choice(of_one), signal.SIGKILL)
         elif kind == "writer":
             number = self._chance.randrange(len(self.writers))
             self.writers[number].kill()
@@ -136,7 +144,7 @@ async def storm_over(place: Place, folder: Path, server: PostgresServer | None) 
     try:
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
-            await asyncio.sleep(chance.uniform(0.2, 1.2))  # the fault, not the oracle
+            await asyncio.sleep(chance.uniform(*PAUSE))  # the fault, not the oracle
             await storm.strike()
             storm.look_after_runner()
         storm.stop_writing()
@@ -149,7 +157,7 @@ async def storm_over(place: Place, folder: Path, server: PostgresServer | None) 
 async def hold_against_the_log(storm: Storm, running: Running) -> dict[str, object]:
     while True:  # the reactor emits, so the log grows until it has come to its end
         head = await running.head()
-        for name in ("sums", "seen", "post"):
+        for name in PROCESSORS:
             deadline = time.monotonic() + PATIENCE
             while True:
                 storm.look_after_runner()
@@ -163,25 +171,18 @@ async def hold_against_the_log(storm: Storm, running: Running) -> dict[str, obje
             break
     storm.runner.send(signal.SIGTERM)
     assert await asyncio.to_thread(storm.runner.ended) == 0, storm.runner.errors
-    log = [event async for event in running.source.read_all(Query.all())]
-    expected: Counter[str] = Counter()
-    for event in log:
-        if event.type == "Added":
-            expected[event.id] += int((event.data or b"").removeprefix(b'{"n":').removesuffix(b"}"))
-    assert [tuple(row) for row in await running.query(sums)] == sorted(expected.items())
-    assert [row[0] for row in await running.query(positions)] == [event.position for event in log]
-    written = {event.id for event in log if event.type == "Written"}
-    assert set(storm.letters) <= written, "an acknowledged letter is not in the log"
-    sent = Counter(storm.box.read_text().split())
-    assert not [to for to, times in sent.items() if times > 1], "a letter was sent twice"
-    assert set(sent) <= written
-    emitted = Counter(event.id for event in log if event.type == "Sent")
-    assert not [to for to, times in emitted.items() if times > 1], "an event was emitted twice"
-    parked = {each.stream.id for each in await running._stores.parking.parked("post", limit=100_000)}
-    assert written - set(emitted) == parked, "what was not done once must be visibly unknown"
-    unknown = {each.event_id for each in await running._stores.actions.actions("post", status="unknown", limit=100_000)}
-    assert unknown == {event.event_id for event in log if event.type == "Written" and event.id in parked}
-    return {"events": len(log), "letters": len(sent), "unknown": len(unknown), "faults": dict(storm.faults)}
+    left = await held(running, storm.box, storm.letters)
+    return {
+        "events": left.events,
+        "acknowledged": len(storm.letters),
+        "letters": left.letters,
+        "unknown": left.unknown,
+        "faults": storm.faults.total(),
+        "kills": dict(storm.faults),
+        "lost": 0,
+        "skipped": 0,
+        "duplicated": 0,
+    }
 
 
 @pytest.mark.slow
@@ -190,7 +191,7 @@ async def test_storm_g12_g13_every_projection_is_the_fold_and_every_action_was_d
 ) -> None:
     async with storm_over(tmp_path / "store.db", tmp_path, None) as (storm, running):
         figures = await hold_against_the_log(storm, running)
-    report("storm", store="sqlite", **figures)
+    report("T-01 runner", store="sqlite", **figures)
 
 
 @pytest.mark.slow
@@ -199,4 +200,4 @@ async def test_storm_g12_g13_with_a_server_that_is_killed_too(tmp_path: Path) ->
         server.execute("CREATE SCHEMA storm")
         async with storm_over(url_of_schema(server.url, "storm"), tmp_path, server) as (storm, running):
             figures = await hold_against_the_log(storm, running)
-    report("storm", store="postgres", **figures)
+    report("T-01 runner", store="postgres", **figures)
