@@ -23,6 +23,7 @@ import joined
 import latency
 import memory
 import page
+import partitions
 import plans
 import processes
 import slow_disk
@@ -41,6 +42,7 @@ QUESTIONS = [
         actions,
         catch_up,
         tables,
+        partitions,
         latency,
         growth,
         plans,

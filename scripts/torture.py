@@ -31,6 +31,12 @@ UPGRADE = ROOT / "tests" / "upgrade"
 BUDGET = 300
 """Seconds in which a test must catch its planted bug."""
 
+MORE: dict[str, tuple[str, ...]] = {
+    "T-01 runner": ("events", "letters", "unknown", "kills"),
+    "T-35": ("events", "per_second", "runner", "writer", "wal_mib"),
+}
+"""Figures beside the table."""
+
 PATIENCE = 3_600
 """Seconds after which a test hangs; in full size some need more than `make test` grants."""
 
@@ -123,9 +129,12 @@ def print_store(title: str, lines: list[dict[str, Any]], *, sound: bool) -> None
     if any(row["states"] for row in rows.values()):
         heads = ("states", *heads)
     print(f"\n{title}{'' if sound else ' (A TEST HAS FAILED: the zeros are not proved)'}")
-    print("test   " + "".join(f"{head.replace('_', ' '):>14}" for head in heads))
+    print(f"{'test':<12}" + "".join(f"{head.replace('_', ' '):>14}" for head in heads))
     for test in sorted(rows):
-        print(f"{test:<7}" + "".join(f"{rows[test][head]!s:>14}" for head in heads))
+        print(f"{test:<12}" + "".join(f"{rows[test][head]!s:>14}" for head in heads))
+    for line in lines:
+        if line["test"] in MORE:
+            print(f"{line['test']}: " + ", ".join(f"{each} {line[each]}" for each in MORE[line["test"]]))
 
 
 def is_caught(name: str, environment: dict[str, str]) -> bool:

@@ -31,10 +31,15 @@ from tests.torture.workload import FULL, SEED, Place, _processes, report, url, u
 SECONDS = 150.0 if FULL else 8.0
 WRITERS = 8 if FULL else 2
 MUTANT = os.environ.get("EVENTFOLD_MUTANT", "")
-PAUSE = (0.2, 1.2) if FULL else (0.1, 0.6)
+PAUSE = (0.2, 1.2) if FULL else (0.2, 0.8)
 """Seconds between two faults."""
 PROCESSORS = ("sums", "seen", "post")
-PATIENCE = 240.0 if FULL else 15.0 if MUTANT else 60.0
+KILLED_AT_WORK = 6
+"""Children of the reactor that are killed at least, where it takes long to start them; it ends at LATEST seconds."""
+LATEST = 300.0 if FULL else 30.0
+START_UP = 5.0
+"""Seconds for which a child is waited for that shall be killed."""
+PATIENCE = 240.0 if FULL else 30.0 if MUTANT else 60.0
 """Seconds to catch up; with a planted bug a projector has often stopped for good."""
 
 
@@ -95,19 +100,19 @@ class Storm:
         return RunnerProcess([*arguments, "--processes", "sums=2"], environment, self._folder)
 
     async def strike(self) -> None:
-        kinds = ["runner", "child", "child", "child", "writer", *(["server"] if self._server is not None else [])]
+        kinds = ["runner", *["child"] * 6, "writer", *(["server"] if self._server is not None else [])]
         kind = self._chance.choice(kinds)
-        self.faults[kind] += 1
         if kind == "runner":
             self.runner.process.kill()
             await asyncio.to_thread(self.runner.clean)
             self.runner = self._another_runner()
         elif kind == "child":
-            living = [each for each in self.runner.all(what="starting") if is_alive(each["pid"])]
-            name = self._chance.choice(PROCESSORS)
-            of_one = [each["pid"] for each in living if each["processor"] == name]
-            if of_one:
-                send(self._chance.choice(of_one), signal.SIGKILL)
+            name = kind = self._chance.choice([*PROCESSORS, "post"])
+            at_work = await self._at_work(name)
+            if not at_work:
+                return
+            await asyncio.sleep(self._chance.uniform(0.1, 0.6))  # in which it begins its work
+            send(self._chance.choice(at_work), signal.SIGKILL)
         elif kind == "writer":
             number = self._chance.randrange(len(self.writers))
             self.writers[number].kill()
@@ -117,6 +122,17 @@ class Storm:
             assert self._server is not None
             await asyncio.to_thread(self._server.kill)
             await asyncio.to_thread(self._server.start)
+        self.faults[kind] += 1
+
+    async def _at_work(self, name: str) -> list[int]:
+        """Children of a processor that have the store open: who dies while he starts has done nothing yet."""
+        deadline = time.monotonic() + START_UP
+        while True:
+            ready = self.runner.all(what="ready", processor=name)
+            alive = [each["pid"] for each in ready if is_alive(each["pid"])]
+            if alive or time.monotonic() > deadline:
+                return alive
+            await asyncio.sleep(0.05)
 
     def look_after_runner(self) -> None:
         """As systemd does: one that was started while the server was away has ended."""
@@ -142,8 +158,10 @@ async def storm_over(place: Place, folder: Path, server: PostgresServer | None) 
         pass  # the tables are there
     storm = Storm(place, folder, chance, server)
     try:
-        until = time.monotonic() + SECONDS
-        while time.monotonic() < until:
+        begun = time.monotonic()
+        while (lasted := time.monotonic() - begun) < LATEST:
+            if lasted >= SECONDS and storm.faults["post"] >= KILLED_AT_WORK:
+                break
             await asyncio.sleep(chance.uniform(*PAUSE))  # the fault, not the oracle
             await storm.strike()
             storm.look_after_runner()

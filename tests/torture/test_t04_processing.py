@@ -36,6 +36,7 @@ from eventfold.domain.partition import partition_of
 from eventfold.domain.query import Query
 from eventfold.errors import EventfoldError, ProcessingError, WaitTimedOut
 from eventfold.ports.event_store import Append
+from eventfold.processing.seats import Seats
 from eventfold.testing.checker import check
 from eventfold.testing.faults import FAILPOINTS, VARIABLE, Fault, FaultInjected, Faults, arm_from_environment
 from eventfold.testing.journal import Journalled, Line, decode, encode
@@ -381,6 +382,26 @@ async def test_g14_fm12_a_process_that_stands_still_where_it_follows_does_no_har
         zombie.end()
     await afterwards(place, box, [*journal, *rival.journal], where)
     report("T-04", store="sqlite", fault=where, faults=1, taken_over=taken_over > 0, violations=0)
+
+
+async def test_g14_one_that_is_taken_over_while_it_starts_stands_by(
+    tmp_path: Path, box: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the lease and the look at the checkpoint it stood still for longer than the lease."""
+    place, staff, round_ = url(tmp_path / "store.db"), Staff(box), Seats.round
+    async with open_stores(place, clock=system_clock, migrate=True) as stores:
+
+        async def overtaken(seats: Seats, *, now: bool = False) -> None:
+            await round_(seats, now=now)
+            monkeypatch.setattr(Seats, "round", round_)
+            await stores.leases.take("seen", 0, "elsewhere:1:00000000", seconds=0.5, dead=seats._owner)
+
+        monkeypatch.setattr(Seats, "round", overtaken)
+        async with staff.app.open(place, run=["seen"], lease=LEASE) as running:
+            assert (await stores.leases.leases("seen"))[0].owner == "elsewhere:1:00000000"
+            await running.execute(tapes, "t1", world.record(world.Added(1)))
+            await running.settled(timeout=PATIENCE)
+            assert not running.status()["seen"].stopped
 
 
 @pytest.mark.parametrize(("name", "k"), RAISES)

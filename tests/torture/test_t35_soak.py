@@ -2,8 +2,8 @@
 T-35, the soak: a steady 500 events a second for ten minutes, two projectors and a reactor in two processes, and every
 twenty seconds one of the processes stands still for two seconds or is killed.
 
-Nothing grows that should not: memory, file descriptors and tasks of the processes that live all the time, and the write-
-ahead log of SQLite. No error has stopped anything, and in the end rows, box and ledger are what the log says.
+Nothing grows that should not: memory, file descriptors and tasks of the processes that live all the time, and SQLite's
+write-ahead log. No error has stopped anything, and in the end rows, box and ledger are what the log says.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def vitals(running: Running, written: int) -> Vitals:
     return Vitals(
         time.monotonic(),
         int(kib) / 1024,
-        len(os.listdir(PROC / "self" / "fd")),
+        len(list((PROC / "self" / "fd").iterdir())),
         len(asyncio.all_tasks()),
         written,
         tuple(str(each.error) for each in running.status().values() if each.stopped),
@@ -81,7 +81,7 @@ def soaked(role: str, place: Place, box: str, mutant: str, seed: int, pipe: Conn
     """The main function of a child: write, or run the processors, and tell how it is."""
     os.environ["STORM_LETTERS"] = box
     mutants.plant(mutant)
-    asyncio.run({"writer": _write, "runner": _run}[role](place, seed, lambda line: pipe.send_bytes(line)))
+    asyncio.run({"writer": _write, "runner": _run}[role](place, seed, pipe.send_bytes))
 
 
 async def _run(place: Place, seed: int, tell: Callable[[bytes], None]) -> None:
