@@ -7,6 +7,7 @@ fail, at any point, and the projector is started anew.
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -30,10 +31,11 @@ from eventfold import (
     system_clock,
 )
 from eventfold.bootstrap.stores import open_stores
+from eventfold.domain.message import Stream
 from eventfold.domain.partition import partition_of
 from eventfold.errors import ProcessorStopped
 from eventfold.ports.checkpoint_store import Move
-from eventfold.ports.parking import Settled, Wish
+from eventfold.ports.parking import Parked, ParkingLot, Settled, Wish
 from eventfold.processing.policy import ErrorPolicy
 from eventfold.processing.view import BatchView
 from tests.acceptance.world import (
@@ -314,6 +316,14 @@ async def check_places(running: Running, partitions: int) -> None:
             assert entry is not None, f"{position} has overtaken {first[event.stream]}"
 
 
+async def first_ones(lot: ParkingLot) -> Sequence[Parked]:
+    """Of each stream the one that all others stand behind."""
+    first: dict[Stream, Parked] = {}
+    for entry in await lot.parked("seen"):
+        first.setdefault(entry.stream, entry)
+    return tuple(first.values())
+
+
 async def rest(running: Running, partitions: int) -> bool:
     """Until it has come to the end, as the store has it, and nobody's wish is open; False if it has stopped."""
     rows, lot = running._stores.rows, running._stores.parking
@@ -342,7 +352,8 @@ async def work_on(place: Place, script: list[Put | Work], partitions: int) -> No
     last = Work("stop", frozenset(), "nowhere", 0, None, [], reset=False)
     with ExitStack() as patches:
         patches.enter_context(patch.object(BatchView, "commit", commit))
-        patches.enter_context(patch("eventfold.processing.worker.LOOK", 0.005))
+        for pause in ("LOOK", "_CHECKPOINT_LOOK"):
+            patches.enter_context(patch(f"eventfold.processing.worker.{pause}", 0.005))
         for step in (*script, last):
             if isinstance(step, Put):
                 async with place.open(Eventfold(deciders=[tapes]), run=False) as running:
@@ -357,19 +368,18 @@ async def work_on(place: Place, script: list[Put | Work], partitions: int) -> No
                 for which, wish in step.wishes:
                     if not await rest(running, partitions):
                         break
-                    if not (
-                        entries := [each for each in await lot.parked("seen") if not each.behind or wish == "drop"]
-                    ):
-                        continue
-                    await lot.ask("seen", entries[which % len(entries)].position, wish, actor="ann")
+                    if entries := await (first_ones(lot) if wish == "retry" else lot.parked("seen")):
+                        await lot.ask("seen", entries[which % len(entries)].position, wish, actor="ann")
                 if step.reset:
                     await running._stores.rows.start_over("seen")
                 await rest(running, partitions)
-                await check_places(running, partitions)
+                (listed,) = await running._stores.rows.processors()
+                if listed.version:  # else it had stopped, and empties its table at its next start
+                    await check_places(running, partitions)
         app = Eventfold(deciders=[tapes], processors=[Handled(last, partitions, failing).projector])
         async with place.open(app) as running:
             lot = running._stores.parking
-            while entries := [each for each in await lot.parked("seen") if not each.behind]:
+            while entries := await first_ones(lot):
                 for each in entries:
                     await lot.ask("seen", each.position, "retry", actor="ann")
                 assert await rest(running, partitions)

@@ -309,11 +309,14 @@ class Running:
             raise WaitTimedOut(worker.name, position, reached, timeout, paused=paused) from None
 
     async def _until_reached(self, worker: Worker, position: int) -> None:
-        pause = _FIRST_LOOK
+        pause, awaited = _FIRST_LOOK, dict[int, int]()
         while True:
             news = worker.progress.next
-            if not await self._is_awaited(worker, position):
-                return
+            reached = await worker.reached()
+            if all(reached[partition] >= at for partition, at in awaited.items()):
+                awaited = await self._awaited(worker, reached, position)
+                if not awaited:
+                    return
             if worker.stopped and worker.error is not None:
                 raise ProcessorStopped(worker.name, worker.error)
             if worker.is_here:
@@ -322,18 +325,18 @@ class Running:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _SLOWEST_LOOK)
 
-    async def _is_awaited(self, worker: Worker, position: int) -> bool:
-        """Whether an event up to there concerns a partition that has not come to it."""
-        reached = await worker.reached()
+    async def _awaited(self, worker: Worker, reached: Mapping[int, int], position: int) -> dict[int, int]:
+        """By partition: an event up to there that concerns it and that it has not come to, of several the last one."""
         lowest = min(reached.values())
         if lowest >= position:
-            return False
-        one = len(reached) == 1
-        between = self._stores.events.read_all(worker.query, after=lowest, upto=position, limit=1 if one else None)
-        async for event in between:
-            if one or event.position > reached[partition_of(event.category, event.id, len(reached))]:
-                return True
-        return False
+            return {}
+        awaited: dict[int, int] = {}
+        limit = 1 if len(reached) == 1 else None
+        async for event in self._stores.events.read_all(worker.query, after=lowest, upto=position, limit=limit):
+            partition = partition_of(event.category, event.id, len(reached))
+            if event.position > reached[partition]:
+                awaited[partition] = event.position
+        return awaited
 
     async def settled(self, *, timeout: float = 10.0) -> None:
         """Return once every processor of this process has handled all that is in the store now. For tests."""

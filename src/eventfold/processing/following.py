@@ -79,6 +79,8 @@ class Follower:
         self.place = place
         self.in_hand = False
         """Events are being handled; whoever wants it to leave waits for their end."""
+        self.grants = False
+        """It does what people have asked for."""
         self.end = 0
         """The end of the query, as far as anybody has looked."""
         self.waits_since: int | None = None
@@ -184,12 +186,12 @@ class Follower:
             if all(each.wish is None for each in wished):
                 limit *= 2  # somebody asks for one that is far behind the first of its stream
                 continue
-            self.in_hand = True
+            self.in_hand = self.grants = True
             try:
                 for _, of_stream in groupby(sorted(wished, key=_by_stream), key=lambda each: each.stream):
                     await self._grant(list(of_stream))
             finally:
-                self.in_hand = False
+                self.in_hand = self.grants = False
             if place.leaving.is_set():
                 raise Left
         place.blocked = await lot.open_streams(place.processor, place.partition)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -108,7 +109,8 @@ class Worker:
             if self._seats.held:
                 await self._prepare()  # once more: it may have been sent back before it was ours
         for partition in self._held():
-            await self._place(partition)
+            with suppress(Fenced):  # somebody was quicker; it stands by
+                await self._place(partition)
         self._end_of_query = await self._around.source.head(self.query)
 
     async def _prepare(self) -> None:
@@ -153,6 +155,7 @@ class Worker:
         """Its place, until the store is asked for it again."""
         self._places.pop(partition, None)
         self._troubles.pop(partition, None)
+        self.progress.ring()  # who waits for it here looks elsewhere
 
     async def _verify(self, checkpoint: Checkpoint) -> None:
         if checkpoint.event_id is None:
@@ -342,7 +345,7 @@ class Worker:
             self._to_prepare = self._to_prepare or not paused
             self.progress.ring()
         for partition, job in self._jobs.items():
-            if not job.follower.place.blocked or job.follower.in_hand:
+            if not job.follower.place.blocked or job.follower.grants:
                 continue
             if await self._around.parking.wished(self.name, partition, limit=1):
                 self._ask_to_leave(job)
@@ -359,7 +362,7 @@ class Worker:
             stored = await self._around.rows.checkpoint(self.name, partition)
             place = job.follower.place
             moved_back = stored.epoch != before.epoch or stored.position < before.position
-            if moved_back and place.checkpoint == before and not job.follower.in_hand:
+            if moved_back and place.checkpoint == before:
                 self._to_prepare = True
                 self._ask_to_leave(job)
 
