@@ -534,8 +534,8 @@ class ProcessorTaken(ProcessingError):
             None,
             processor,
             None,
-            f"processor {processor!r} is run by {owner}, whose lease holds for {max(left, 0.0):.1f} s more unless it is "
-            "renewed; stop that one, or stand by until it is free",
+            f"processor {processor!r} is run by {owner}, whose lease holds for {max(left, 0.0):.1f} s more unless "
+            "it is renewed; stop that one, or stand by until it is free",
         )
 
 

@@ -53,7 +53,7 @@ class Poison:
 
 async def until(happened: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(30):
-        while not await happened():
+        while not await happened():  # noqa: ASYNC110 - what is awaited rings no bell
             await asyncio.sleep(0.005)
 
 
@@ -283,7 +283,7 @@ async def test_fm17_one_poison_event_in_a_hundred_under_each_policy(place: Place
                             for s, numbers in _by_stream(range(start, start + 50), streams).items()
                         )
                     )
-            await running.settled()
+            await running.settled(timeout=60)
             lot = running._stores.parking
             expected = {str(s): 0 for s in range(streams)}
             blocked: set[int] = set()

@@ -140,7 +140,8 @@ def refuse_unless_open(processor: str, position: int, resolution: str | None, *,
     """Raises InvalidInput where nothing is parked, or no more."""
     if not found:
         raise InvalidInput(
-            f"processor {processor!r} has parked nothing at position {position}; `eventfold parked ls` lists what it has"
+            f"processor {processor!r} has parked nothing at position {position}; "
+            "`eventfold parked ls` lists what it has"
         )
     if resolution is not None:
         raise InvalidInput(f"what processor {processor!r} had parked at position {position} is {resolution} already")

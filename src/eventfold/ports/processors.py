@@ -67,7 +67,8 @@ class ProcessorRegister(Protocol):
 
     async def start_over(self, processor: str, *, side_effects: bool = False) -> None:
         """
-        Back to its beginning, which is its `start`; its next preparation empties its tables. What it has parked is forgotten.
+        Back to its beginning, which is its `start`; its next preparation empties its tables. What it has parked is
+        forgotten.
 
         A copy that runs cannot go on from its old place: its next step is Fenced.
 

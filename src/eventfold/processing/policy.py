@@ -16,6 +16,9 @@ class Stop(msgspec.Struct, frozen=True):
     """The processor stops at the event, keeps its place and says why. Nothing is skipped: this is the default."""
 
 
+_STOP: Final = Stop()
+
+
 class Park(msgspec.Struct, frozen=True):
     """
     The event is set aside, and so is what comes later in its stream, so that order is kept; other streams go on.
@@ -69,7 +72,7 @@ class Retry(msgspec.Struct, frozen=True):
 
     @classmethod
     def constant(
-        cls, delay: float = 1.0, *, jitter: float = 0.0, attempts: int | None = None, then: Stop | Park | Skip = Stop()
+        cls, delay: float = 1.0, *, jitter: float = 0.0, attempts: int | None = None, then: Stop | Park | Skip = _STOP
     ) -> Retry:
         """The same pause every time, in seconds."""
         return cls(delay, 1.0, max(delay, 0.0), jitter, attempts, then)
@@ -83,7 +86,7 @@ class Retry(msgspec.Struct, frozen=True):
         cap: float = 64.0,
         jitter: float = 0.0,
         attempts: int | None = None,
-        then: Stop | Park | Skip = Stop(),
+        then: Stop | Park | Skip = _STOP,
     ) -> Retry:
         """1, 2, 4 … 64, 64 seconds as it stands; another event starts at the first pause again."""
         return cls(first, factor, cap, jitter, attempts, then)

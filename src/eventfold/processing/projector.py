@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from eventfold.domain.deletion import StreamDeleted
 from eventfold.domain.message import Recorded
@@ -50,8 +50,8 @@ class Projector(RegisteringBatches):
         InvalidInput: a name that is none, or a version, a number of partitions or a size below 1.
     """
 
-    kind: Final = "projector"
-    start: Final = "beginning"
+    kind: str = "projector"
+    start: Literal["beginning", "now"] = "beginning"
 
     def __init__(
         self,

@@ -44,8 +44,8 @@ class Reactor(Registering[Act]):
         concurrency: events of different streams that are handled at once, in each partition.
         unknown: what becomes of an action of which nobody can say whether it was done: the event is parked, whatever
             `on_error` says ("park"); it is done again ("repeat"); or `await check(recorded, key)` tells whether it was.
-        timeout: seconds for each call of a function that is `async def`; one that takes longer has failed, and an action
-            that it was about is unknown.
+        timeout: seconds for each call of a function that is `async def`; one that takes longer has failed, and an
+            action that it was about is unknown.
         position_every: events after which the checkpoint is moved, at the latest; it is moved, too, when the end of the
             log is reached. So many, and those under way, come again after a crash.
 
@@ -53,9 +53,9 @@ class Reactor(Registering[Act]):
         InvalidInput: a name that is none, another start, no event classes, or a number below 1.
     """
 
-    kind: Final = "reactor"
-    version: Final = 1
-    tables: Final[tuple[Table, ...]] = ()
+    kind: str = "reactor"
+    version: int = 1
+    tables: Sequence[Table] = ()
 
     def __init__(
         self,

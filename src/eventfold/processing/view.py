@@ -125,8 +125,9 @@ class BatchView(View):
     def _refuse_foreign(self, table: str) -> None:
         if table not in self._tables:
             raise InvalidInput(
-                f"projector {self._processor!r} writes to {table!r}, which is not among its tables {sorted(self._tables)}: "
-                "what it does not own is not emptied when it starts over; name it in Projector(tables=[…])"
+                f"projector {self._processor!r} writes to {table!r}, which is not among its tables "
+                f"{sorted(self._tables)}: what it does not own is not emptied when it starts over; name it in "
+                "Projector(tables=[…])"
             )
 
     async def flush(self) -> None:
