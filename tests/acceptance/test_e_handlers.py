@@ -29,6 +29,7 @@ from eventfold import (
     upsert,
 )
 from eventfold.commands import dispatch
+from eventfold.domain.message import StoredEvent
 from eventfold.errors import (
     AppendInsideProjection,
     DuplicateName,
@@ -699,7 +700,15 @@ class Spans(Telemetry):
     def __init__(self) -> None:
         self.ended: list[tuple[str, dict[str, str | int], bool]] = []
 
-    def span(self, name: str, /, **attributes: str | int) -> AbstractContextManager[None]:
+    def span(
+        self,
+        name: str,
+        /,
+        *,
+        continues: StoredEvent | None = None,
+        links: Sequence[StoredEvent] = (),
+        **attributes: str | int,
+    ) -> AbstractContextManager[None]:
         return self._lasting(name, attributes)
 
     @contextmanager
@@ -726,8 +735,10 @@ async def test_e5_each_call_of_a_handler_is_a_span(place: Place) -> None:
         (name, each.get("handler") or each.get("bus"), each.get("event_id"), well) for name, each, well in spans.ended
     ]
     assert told == [
+        ("decide", None, None, True),
         ("transactional_handler", "inside", ids[0], True),
         ("transactional_handler", "inside", ids[1], True),
+        ("append", None, None, True),
         ("handler", "good", ids[0], True),
         ("handler", "bad", ids[0], False),
         ("handler", "good", ids[1], True),

@@ -68,7 +68,7 @@ class Eventfold:
         new_id: gives event ids, UUIDv7 by default.
         on_recorded: called with the events of every successful command, once, after they are stored.
         codec: bytes of events, JSON by default.
-        telemetry: silent by default.
+        telemetry: hears of spans and numbers, as `eventfold.adapters.opentelemetry` does; silent by default.
         attempts: how often a command is decided, at most, while others are quicker.
         warm: aggregates whose state is kept in memory, at most; 0 keeps none.
 
@@ -213,7 +213,9 @@ class Eventfold:
         dispatch = Dispatch(self._telemetry, self._on_handler_error)
         inside = InsideAppends(stores.rows, self._telemetry)
         once = Once(stores.command_log, stores.events, self._serializer)
-        recorder = Recorder(stores.events, stores.units, self._serializer, inside, dispatch, self._on_recorded, once)
+        recorder = Recorder(
+            stores.events, stores.units, self._serializer, inside, dispatch, self._on_recorded, once, self._telemetry
+        )
         commands = CommandManager(
             stores.events,
             self._serializer,
@@ -282,7 +284,8 @@ class Eventfold:
             try:
                 for addition in (*self._handlers, *self._buses):
                     await running.add(addition)
-                yield running
+                with self._telemetry.watch(lambda: [reading for each in started for reading in each.readings()]):
+                    yield running
             finally:
                 watchdog.cancel()
         finally:

@@ -103,10 +103,10 @@ class BoundaryManager:
         """
         refuse_inside_projection()
         refuse_beside_transaction(self._recorder)
-        asked = self.asked(boundary, command, metadata)
         request = None if command_id is None else Request.of(command_id, boundary.name, None, command)
         repeated = False
         with self._telemetry.span("command", boundary=boundary.name, command=type(command).__name__):
+            asked = self.asked(boundary, command, metadata)
             try:
                 if request is None:
                     outcome = await self._optimistically(boundary, asked, None)
@@ -148,12 +148,12 @@ class BoundaryManager:
         """Raises InvalidInput, InvalidStreamName."""
         query = _checked(boundary.name, boundary.query(command))
         stream = boundary.stream(command, self._new_id)
-        return Asked(command, self._catalogue.resolve(query), stream, envelope(metadata))
+        return Asked(command, self._catalogue.resolve(query), stream, envelope(metadata, self._telemetry))
 
     async def decide(self, boundary: Boundary[Any, S, E], asked: Asked) -> Decision[S, E]:
         """Read and decide. Raises Rejected, and what reading raises."""
         state, position, condition = await self._read(boundary, asked.query)
-        return Decision(state, decided(boundary, asked.command, state), position, condition)
+        return Decision(state, decided(boundary, asked.command, state, self._telemetry), position, condition)
 
     async def _read(
         self, boundary: Boundary[Any, S, Any], query: Query, before: float = inf

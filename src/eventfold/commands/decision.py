@@ -13,6 +13,7 @@ from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
 from eventfold.domain.message import Recorded
 from eventfold.errors import InvalidInput
+from eventfold.ports.telemetry import REJECTED, SILENT, Telemetry
 from eventfold.schema.serializer import Envelope
 
 __all__ = ["OnRecorded", "Outcome", "Rejected", "decided", "envelope", "tell"]
@@ -53,8 +54,22 @@ class Rejected(Exception):
         super().__init__()
 
 
-def decided(decider: Aggregate[C, S, E] | Boundary[C, S, E], command: C, state: S) -> tuple[E, ...]:
+def decided(
+    decider: Aggregate[C, S, E] | Boundary[C, S, E], command: C, state: S, telemetry: Telemetry
+) -> tuple[E, ...]:
     """The events. Raises Rejected for what `decide` raises, InvalidInput for what is no list of events."""
+    if telemetry is SILENT:
+        return _decided(decider, command, state)
+    with telemetry.span("decide", decider=decider.name, command=type(command).__name__):
+        try:
+            return _decided(decider, command, state)
+        except Rejected as said:
+            rejected = said
+    telemetry.count(REJECTED, 1, decider=decider.name)
+    raise rejected  # outside the span: the domain said no, and nothing has failed
+
+
+def _decided(decider: Aggregate[C, S, E] | Boundary[C, S, E], command: C, state: S) -> tuple[E, ...]:
     try:
         events: object = decider.decide(command, state)
         if hasattr(events, "__iter__") and not isinstance(events, str | bytes | Mapping):
@@ -64,14 +79,15 @@ def decided(decider: Aggregate[C, S, E] | Boundary[C, S, E], command: C, state: 
     raise InvalidInput(f"decide of {decider.name!r} returned {events!r}; return a list of events, [] for none")
 
 
-def envelope(metadata: Mapping[str, Any] | None) -> Envelope:
-    """What the events of a command carry: the context around it, and remarks of its own, which win."""
+def envelope(metadata: Mapping[str, Any] | None, telemetry: Telemetry) -> Envelope:
+    """
+    What the events of a command carry: the context around it, and remarks of its own, which win; the trace, below both.
+    """
     context = current_context()
-    return Envelope.of(
-        context.correlation_id,
-        context.causation_id,
-        {**context.metadata, **metadata} if metadata else context.metadata,
-    )
+    remarks = {**context.metadata, **metadata} if metadata else context.metadata
+    if telemetry is not SILENT and (trace := telemetry.carried()):
+        remarks = {**trace, **remarks}
+    return Envelope.of(context.correlation_id, context.causation_id, remarks)
 
 
 def tell(on_recorded: OnRecorded | None, recorded: Sequence[Recorded[Any]]) -> None:

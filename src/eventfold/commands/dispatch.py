@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -191,7 +192,7 @@ class Dispatch:
             if self._silent:
                 await call(given)
             else:
-                with self._telemetry.span("handler", handler=name, **_told_of(about)):
+                with self._span(name, about):
                     await call(given)
         except asyncio.CancelledError as error:
             if task.cancelling() > before:  # it is the command that is cancelled
@@ -203,10 +204,20 @@ class Dispatch:
             this.over = True
             at_work.reset(token)
 
+    def _span(self, handler: str, about: Recorded[Any] | Stream) -> AbstractContextManager[None]:
+        if isinstance(about, Stream):
+            return self._telemetry.span("handler", handler=handler, stream=str(about))
+        id, stream = str(about.event_id), str(about.stream)
+        return self._telemetry.span("handler", handler=handler, event_id=id, stream=stream)
+
     def _failed(self, about: Recorded[Any] | Stream, name: str, error: BaseException) -> None:
         told = _told_of(about)
         event = f"event {told['event_id']} of " if "event_id" in told else "the deletion of "
-        _log.error("%r failed on %s%s, which is stored: %s", name, event, told["stream"], _said(error), exc_info=error)
+        _log.error(
+            "%r failed on %s%s, which is stored: %s",
+            name, event, told["stream"], _said(error),
+            exc_info=error, extra={"eventfold": {"handler": name, **told}},
+        )  # fmt: skip
         if self._on_handler_error is None:
             return
         try:
@@ -283,8 +294,8 @@ def _told_of(about: Recorded[Any] | Stream) -> dict[str, str]:
     return {"stream": str(about)}
 
 
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+def _said(error: BaseException) -> BaseException | str:
+    return error if str(error) else type(error).__name__  # itself: a log may want its text, or not
 
 
 def _never_ending(recorded: Recorded[Any], name: str) -> ProcessingError:

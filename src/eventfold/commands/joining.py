@@ -169,21 +169,26 @@ class Joined:
         """
         refuse_inside_projection()
         self._refuse_if_over()
-        try:
-            match self._mine(decider), id_and_command:
-                case Boundary() as boundary, (command,):
-                    request = None if command_id is None else Request.of(command_id, boundary.name, None, command)
-                    return await self._execute_boundary(boundary, command, metadata, request)
-                case Aggregate() as aggregate, (id, command):
-                    request = None if command_id is None else Request.of(command_id, aggregate.name, id, command)
-                    return await self._execute_aggregate(aggregate, aggregate.stream(id), command, metadata, request)
-                case _:
-                    raise InvalidInput(
-                        f"{decider!r}: write execute(aggregate, id, command) or execute(boundary, command)"
-                    )
-        except Rejected as said:
-            rejection = said.rejection
-        raise rejection
+        span = self._recorder.telemetry.span
+        match self._mine(decider), id_and_command:
+            case Boundary() as boundary, (command,):
+                request = None if command_id is None else Request.of(command_id, boundary.name, None, command)
+                with span("command", boundary=boundary.name, command=type(command).__name__):
+                    try:
+                        return await self._execute_boundary(boundary, command, metadata, request)
+                    except Rejected as said:
+                        rejection = said.rejection
+            case Aggregate() as aggregate, (id, command):
+                request = None if command_id is None else Request.of(command_id, aggregate.name, id, command)
+                stream = aggregate.stream(id)
+                with span("command", aggregate=aggregate.name, command=type(command).__name__):
+                    try:
+                        return await self._execute_aggregate(aggregate, stream, command, metadata, request)
+                    except Rejected as said:
+                        rejection = said.rejection
+            case _:
+                raise InvalidInput(f"{decider!r}: write execute(aggregate, id, command) or execute(boundary, command)")
+        raise rejection  # outside the span: the domain said no, and nothing has failed
 
     async def _execute_aggregate(
         self,
@@ -240,11 +245,11 @@ class Joined:
         self, aggregate: Aggregate[Any, S, E], stream: Stream, command: Any, metadata: Mapping[str, Any] | None
     ) -> Staged[S, E]:
         before: Loaded[S] = await self._load(aggregate, stream)
-        events = decided(aggregate, command, before.state)
+        events = decided(aggregate, command, before.state, self._recorder.telemetry)
         if not events:
             return Staged(before.state, (), before.version)
         after = fold(aggregate, events, before.state)
-        new = self._recorder.encode(events, envelope(metadata))
+        new = self._recorder.encode(events, envelope(metadata, self._recorder.telemetry))
         waiting = self._waiting.setdefault(stream, _Waiting(stream, before.version, [], []))
         waiting.events += events
         waiting.new += new

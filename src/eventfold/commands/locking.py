@@ -86,10 +86,10 @@ class Locked(Generic[C, S, E]):
         refuse_inside_projection()
         refuse_beside_transaction(self._recorder)
         self._refuse_if_released()
-        carried = envelope(metadata)
         request = None if command_id is None else Request.of(command_id, self._aggregate.name, self._stream.id, command)
         repeated = False
         with self._telemetry.span("command", aggregate=self._aggregate.name, command=type(command).__name__):
+            carried = envelope(metadata, self._telemetry)
             try:
                 if request is None:
                     outcome = await self._recorded(command, carried, None)
@@ -120,7 +120,7 @@ class Locked(Generic[C, S, E]):
 
     async def _attempt(self, command: C, carried: Envelope, request: Request | None) -> Outcome[S, E, None]:
         before = self._loaded
-        events = decided(self._aggregate, command, before.state)
+        events = decided(self._aggregate, command, before.state, self._telemetry)
         if not events:
             if request is not None:
                 await self._recorder.accept(request.without_events(self._stream, before.version, before.position))

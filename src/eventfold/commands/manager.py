@@ -85,10 +85,10 @@ class CommandManager:
         refuse_inside_projection()
         refuse_beside_transaction(self._recorder)
         stream = aggregate.stream(id)
-        carried = envelope(metadata)
         request = None if command_id is None else Request.of(command_id, aggregate.name, id, command)
         repeated = False
         with self._telemetry.span("command", aggregate=aggregate.name, command=type(command).__name__):
+            carried = envelope(metadata, self._telemetry)
             try:
                 if request is None:
                     outcome = await self._optimistically(aggregate, stream, command, carried, None)
@@ -153,7 +153,7 @@ class CommandManager:
         warm: Loaded[S] | None = self._warm.get(stream)
         if warm is not None:
             try:
-                events = decided(aggregate, command, warm.state)
+                events = decided(aggregate, command, warm.state, self._telemetry)
             except Rejected:  # and nobody has verified the state yet
                 rejected = True
             else:
@@ -166,7 +166,7 @@ class CommandManager:
         else:
             fresh = await self._load(aggregate, stream, None)
         self._keep_warm(stream, fresh)
-        return fresh, decided(aggregate, command, fresh.state)
+        return fresh, decided(aggregate, command, fresh.state, self._telemetry)
 
     async def load(self, aggregate: Aggregate[C, S, E], id: str, *, version: int | None = None) -> Loaded[S]:
         """

@@ -12,7 +12,7 @@ from eventfold.commands.at_work import AtWork, at_work, is_at_work
 from eventfold.domain.message import Recorded
 from eventfold.errors import ProcessingError
 from eventfold.ports.bus import BACKLOG, Bus, name_of
-from eventfold.ports.telemetry import Telemetry
+from eventfold.ports.telemetry import SILENT, Telemetry
 
 __all__ = ["Outbox", "Tell"]
 
@@ -37,6 +37,7 @@ class Outbox:
         self.bus = bus
         self.name: str = name_of(bus)
         self._telemetry = telemetry
+        self._silent = telemetry is SILENT
         self._tell = tell
         self._most: int = getattr(bus, "backlog", BACKLOG)
         self._waiting: deque[Recorded[Any]] = deque()
@@ -118,10 +119,14 @@ class Outbox:
         this = AtWork(1, of_bus=True)
         token = at_work.set(this)
         try:
-            with self._telemetry.span(
-                "publish", bus=self.name, event_id=str(recorded.event_id), stream=str(recorded.stream)
-            ):
+            if self._silent:
                 await self.bus.publish(recorded)
+            else:
+                id, stream = str(recorded.event_id), str(recorded.stream)
+                with self._telemetry.span(
+                    "publish", continues=recorded.stored, bus=self.name, event_id=id, stream=stream
+                ):
+                    await self.bus.publish(recorded)
         except asyncio.CancelledError as error:
             if task.cancelling() > before:  # it is we who end
                 raise

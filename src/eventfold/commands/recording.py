@@ -10,9 +10,10 @@ from eventfold.commands.decision import OnRecorded, tell
 from eventfold.commands.dispatch import Dispatch
 from eventfold.commands.idempotent import Once, Request
 from eventfold.domain.message import NewEvent, Pending, Recorded, Stream
-from eventfold.errors import HandlerFailed, ProcessingError, StoreUnavailable
+from eventfold.errors import Conflict, HandlerFailed, ProcessingError, StoreUnavailable
 from eventfold.ports.command_log import Accepted
 from eventfold.ports.event_store import Append, Appended, AppendedStream, Condition, EventSink, Expect
+from eventfold.ports.telemetry import APPENDED, CONFLICTS, SILENT, Telemetry
 from eventfold.ports.unit import Unit, Units, Work
 from eventfold.schema.serializer import Envelope, Serializer
 
@@ -64,6 +65,7 @@ class Recorder:
         dispatch: Dispatch,
         on_recorded: OnRecorded | None,
         once: Once,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._store = store
         self._units = units
@@ -74,6 +76,8 @@ class Recorder:
         self._on_recorded = on_recorded
         self.once = once
         """For commands that carry an id."""
+        self.telemetry = telemetry
+        self._silent = telemetry is SILENT
         self.encode: Callable[[Sequence[object], Envelope], list[NewEvent]] = serializer.encode
 
     def append(
@@ -97,8 +101,10 @@ class Recorder:
         if self._inside.needed and self._inside.hear(events):
             return self.append_through(self._units.transact, append, events, condition, request)
         if request is not None:
-            return self.once.log.append(append, request.id.bytes, request.digest, condition=condition)
-        return self._store.append(append, condition=condition)
+            appending = self.once.log.append(append, request.id.bytes, request.digest, condition=condition)
+        else:
+            appending = self._store.append(append, condition=condition)
+        return appending if self._silent else self._seen(append.stream, len(append.events), appending)
 
     async def append_through(
         self,
@@ -109,6 +115,17 @@ class Recorder:
         request: Request | None = None,
     ) -> Appended:
         """The same in a transaction of this kind: one of the store, or that of a lock."""
+        appending = self._append_through(transact, append, events, condition, request)
+        return await (appending if self._silent else self._seen(append.stream, len(append.events), appending))
+
+    async def _append_through(
+        self,
+        transact: Transacts,
+        append: Append,
+        events: Sequence[object],
+        condition: Condition | None,
+        request: Request | None,
+    ) -> Appended:
         work = partial(self._work, append, events, condition, request)
         try:
             try:
@@ -117,6 +134,16 @@ class Recorder:
                 return await transact(partial(self._judge, append, condition, request, failed))
         except TimeoutError as error:
             raise _too_long(append, error) from error
+
+    async def _seen(self, stream: Stream, events: int, appending: Awaitable[Appended]) -> Appended:
+        """The same, as a span; whoever is outrun is counted."""
+        category = stream.category
+        try:
+            with self.telemetry.span("append", category=category, events=events):
+                return await appending
+        except Conflict:
+            self.telemetry.count(CONFLICTS, 1, category=category)
+            raise
 
     async def accept(self, accepted: Accepted) -> None:
         """Enter a command on which nothing is to be done. Raises CommandTaken, and what a commit raises."""
@@ -139,6 +166,14 @@ class Recorder:
         self, unit: Unit, appends: Sequence[tuple[Append, Sequence[object]]], condition: Condition | None
     ) -> Appended:
         """The same within a transaction of somebody else's, who commits it: events of several streams at once."""
+        appending = self._append_within(unit, appends, condition)
+        if self._silent:
+            return await appending
+        return await self._seen(appends[0][0].stream, sum(len(events) for _, events in appends), appending)
+
+    async def _append_within(
+        self, unit: Unit, appends: Sequence[tuple[Append, Sequence[object]]], condition: Condition | None
+    ) -> Appended:
         for append, events in appends:
             if self.heard_inside(events):
                 await self._inside.handle(_pending(append, events), unit, one_by_one=True)
@@ -151,6 +186,10 @@ class Recorder:
         Its transactional handlers are called after it has been appended, in the same transaction: only then is it
         certain that it is new, and that their rows are not written twice.
         """
+        appending = self._append_once(append, event)
+        return await (appending if self._silent else self._seen(append.stream, len(append.events), appending))
+
+    async def _append_once(self, append: Append, event: object) -> Appended:
         if not self.heard_inside([event]):
             return await self._store.append(append)
         try:
@@ -218,6 +257,8 @@ class Recorder:
 
     def heard(self, recorded: Sequence[Recorded[Any]]) -> None:
         """They are stored: `on_recorded` hears of it, and their turn is taken. `dispatch.tell` must follow."""
+        if not self._silent:
+            self.telemetry.count(APPENDED, len(recorded), category=recorded[0].category)
         if self._on_recorded is not None:
             tell(self._on_recorded, recorded)
         if self.dispatch.needed:

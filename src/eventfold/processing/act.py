@@ -234,7 +234,7 @@ class Act:
         place = Stream.of(*stream)
         self._emitted += 1
         id = self._derived(f"event {self._emitted}")
-        (new,) = recorder.encode([event], envelope(metadata))
+        (new,) = recorder.encode([event], envelope(metadata, recorder.telemetry))
         new = msgspec.structs.replace(new, event_id=id.bytes)
         try:
             appended = await self._appended(Append(place, [new], ANY), event)

@@ -14,6 +14,7 @@ from eventfold.domain.message import StoredEvent
 from eventfold.domain.query import Query
 from eventfold.errors import Fenced, RetryTransaction, StoreBusy, StoreFull, StoreUnavailable
 from eventfold.ports.parking import Parked, Settled
+from eventfold.ports.telemetry import HANDLED
 from eventfold.processing.gathering import gathered
 from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Left, Place, in_words
 from eventfold.processing.surroundings import Surroundings
@@ -157,6 +158,7 @@ class Follower:
                     finally:
                         self.in_hand = False
                     self.handled += len(portion.events)
+                    self._around.telemetry.count(HANDLED, len(portion.events), processor=place.processor)
                 if portion.last is not None:
                     await self._pass_by(portion.last)
                 caught_up = portion.caught_up

@@ -22,6 +22,7 @@ from eventfold.errors import (
 )
 from eventfold.ports.checkpoint_store import Checkpoint, Move
 from eventfold.ports.parking import Aside
+from eventfold.ports.telemetry import PARKED, SKIPPED
 from eventfold.processing.policy import Attempts, ErrorPolicy, Park, Skip, Stop
 from eventfold.processing.surroundings import ProcessorFailure, Surroundings, Verdict
 
@@ -125,12 +126,18 @@ class Place:
         """The step is stored."""
         self.checkpoint = Checkpoint(move.position, move.event_id, move.epoch)
         self.reached = max(self.reached, move.position)
-        parked = [each.stream for each in move.aside if not each.skipped]
-        if parked:
-            self.blocked |= frozenset(parked)
+        if move.aside:
+            self._set_aside(move.aside)
         self._attempts.succeeded()
         if self._in_trouble:
             await self._out_of_trouble()
+
+    def _set_aside(self, aside: Sequence[Aside]) -> None:
+        parked = [each.stream for each in aside if not each.skipped]
+        self.blocked |= frozenset(parked)
+        for counter, number in ((PARKED, len(parked)), (SKIPPED, len(aside) - len(parked))):
+            if number:
+                self.around.telemetry.count(counter, number, processor=self.processor)
 
     async def advance(self, last: StoredEvent, aside: Sequence[Aside] = ()) -> None:
         """Move the checkpoint alone."""

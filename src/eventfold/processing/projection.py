@@ -55,7 +55,7 @@ class Projection:
             Left: it leaves, and what is not stored is as it was.
             Fenced, StoreError, RetryTransaction: nothing is wrong with the events.
         """
-        with self._telemetry.span("batch", processor=self._name, events=len(events)):
+        with self._telemetry.span("batch", links=events, processor=self._name, events=len(events)):
             if self._whole:
                 await self._all_or_nothing(events, place)
             else:
@@ -63,7 +63,8 @@ class Projection:
 
     async def settle(self, event: StoredEvent, settled: Settled) -> None:
         """Handle an event that was parked. Raises whatever its handler raises."""
-        await self._transact([event], settled)
+        with self._telemetry.span("batch", links=[event], processor=self._name, events=1):
+            await self._transact([event], settled)
 
     # ----------------------------------------------------------------- two ways to find it
 

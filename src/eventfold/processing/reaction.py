@@ -164,8 +164,10 @@ class Reaction:
         if self._silent:
             await self._call(recorded, attempt, ledger)
             return
-        told = {"event_id": str(recorded.event_id), "stream": str(recorded.stream)}
-        with self._telemetry.span("reaction", processor=self._name, attempt=attempt, **told):
+        id, stream = str(recorded.event_id), str(recorded.stream)
+        with self._telemetry.span(
+            "reaction", continues=event, processor=self._name, attempt=attempt, event_id=id, stream=stream
+        ):
             await self._call(recorded, attempt, ledger)
 
     async def _call(self, recorded: Recorded[Any], attempt: int, ledger: Ledger) -> None:

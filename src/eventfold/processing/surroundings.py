@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
+from uuid import UUID
 
 import msgspec
 
-from eventfold.domain.message import StoredEvent
+from eventfold.domain.message import Recorded, StoredEvent
 from eventfold.errors import ProcessingError, SchemaError
 from eventfold.ports.clock import Clock
 from eventfold.ports.event_store import EventSource
 from eventfold.ports.leases import Leases
 from eventfold.ports.parking import ParkingLot
 from eventfold.ports.read_model import ReadModel
-from eventfold.ports.telemetry import Telemetry
+from eventfold.ports.telemetry import RETRIES, STOPPED, Telemetry
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Serializer
 
@@ -61,8 +62,15 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     def tell(self, failure: ProcessorFailure) -> None:
         """To the log, and to whoever wants to know."""
+        if failure.verdict in ("tries again", "stopped"):
+            self.telemetry.count(
+                RETRIES if failure.verdict == "tries again" else STOPPED, 1, processor=failure.processor
+            )
         level = logging.WARNING if failure.verdict == "tries again" else logging.ERROR
-        _log.log(level, "%s%s", failure.error, _in_words(failure), exc_info=failure.error.cause or failure.error)
+        _log.log(
+            level, "%s%s", failure.error, _in_words(failure),
+            exc_info=failure.error.cause or failure.error, extra={"eventfold": _told(failure)},
+        )  # fmt: skip
         if self.on_error is None:
             return
         try:
@@ -76,6 +84,24 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
             return self.serializer.decode(event)
         except SchemaError:
             return event
+
+
+def _told(failure: ProcessorFailure) -> dict[str, str | int]:
+    told: dict[str, str | int] = {
+        "processor": failure.processor,
+        "partition": failure.partition,
+        "verdict": failure.verdict,
+    }
+    event = failure.error.event
+    stored = event.stored if isinstance(event, Recorded) else event
+    if isinstance(stored, StoredEvent):
+        told |= {
+            "event_id": str(UUID(bytes=stored.event_id)),
+            "stream": str(stored.stream),
+            "position": stored.position,
+            "type": stored.type,
+        }
+    return told
 
 
 def _in_words(failure: ProcessorFailure) -> str:

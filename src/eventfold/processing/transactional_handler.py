@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from eventfold.commands.context import no_appends_inside
@@ -216,14 +217,9 @@ class InsideAppends:
         task = asyncio.current_task()
         assert task is not None
         before = task.cancelling()
-        told = (
-            {"stream": str(what)}
-            if isinstance(what, Stream)
-            else {"event_id": str(what.event_id), "stream": str(what.stream)}
-        )
         try:
             with (
-                self._telemetry.span("transactional_handler", handler=handler.name, **told),
+                self._span(handler.name, what),
                 no_appends_inside(handler.name, transactional=True),
             ):
                 answer = function(what, view)
@@ -240,6 +236,12 @@ class InsideAppends:
             raise _failed(what, handler.name, error) from error
         except Exception as error:
             raise _failed(what, handler.name, error) from error
+
+    def _span(self, handler: str, what: Pending[Any] | Stream) -> AbstractContextManager[None]:
+        if isinstance(what, Stream):
+            return self._telemetry.span("transactional_handler", handler=handler, stream=str(what))
+        id, stream = str(what.event_id), str(what.stream)
+        return self._telemetry.span("transactional_handler", handler=handler, event_id=id, stream=stream)
 
 
 def _functions(handler: TransactionalHandler, event: object) -> list[Handler]:

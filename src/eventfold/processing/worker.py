@@ -27,6 +27,7 @@ from eventfold.errors import (
 )
 from eventfold.ports.checkpoint_store import Checkpoint
 from eventfold.ports.subscription import Bell
+from eventfold.ports.telemetry import LAG, LAG_SECONDS, RUNNING, SILENT, Reading
 from eventfold.processing.following import Follower, Hands
 from eventfold.processing.place import Place
 from eventfold.processing.processor import Processor, ProcessorStatus
@@ -41,6 +42,8 @@ LOOK: Final = 0.25
 """Seconds between two looks whether the processor is paused, and whether somebody asks for what is parked."""
 _CHECKPOINT_LOOK: Final = 1.0
 """Seconds between two looks whether it was sent back to the beginning while there was nothing to do."""
+_END_LOOK: Final = 1.0
+"""Seconds between two looks where the log ends, while somebody watches the lag."""
 _WINDOW: Final = 10.0
 """Seconds over which a rate is taken."""
 _HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction)
@@ -84,7 +87,7 @@ class Worker:
         self._draining = False
         self._has_left = False
         self._wake = asyncio.Event()
-        self._next_look = 0.0
+        self._next_look = self._next_end_look = 0.0
         self._handled_before = 0
         self._marks: deque[tuple[float, int]] = deque(maxlen=int(_WINDOW / LOOK) + 1)
 
@@ -351,6 +354,27 @@ class Worker:
                 self._ask_to_leave(job)
         if self._seats is not None:
             await self._look_at_checkpoints()
+        if self._around.telemetry is not SILENT:
+            await self._look_at_the_end()
+
+    async def _look_at_the_end(self) -> None:
+        """One that is busy with the events in hand knows only these; the lag is what lies behind them."""
+        time = asyncio.get_running_loop().time()
+        if time < self._next_end_look:
+            return
+        self._next_end_look = time + _END_LOOK
+        end = await self._around.source.head(self.query)
+        self._end_of_query = max(self._end_of_query, end)
+        for job in self._jobs.values():
+            job.follower.end = max(job.follower.end, end)
+
+    def readings(self) -> list[Reading]:
+        """What the gauges of its telemetry show. Called from any thread."""
+        status, attributes = self.status(), {"processor": self.name}
+        running = Reading(RUNNING, int(status.running), attributes)
+        if not self._jobs:  # then nobody here knows how far behind it is
+            return [running]
+        return [running, Reading(LAG, status.lag, attributes), Reading(LAG_SECONDS, status.lag_seconds, attributes)]
 
     async def _look_at_checkpoints(self) -> None:
         time = asyncio.get_running_loop().time()
@@ -391,7 +415,7 @@ class Worker:
 
     @property
     def position(self) -> int:
-        return min((each.reached for each in self._places.values()), default=0)
+        return min((each.reached for each in tuple(self._places.values())), default=0)
 
     async def reached(self) -> dict[int, int]:
         """By partition, also of those that somebody else has: the last event that is done."""
@@ -412,7 +436,7 @@ class Worker:
         return self._running and len(self._places) == self.partitions
 
     def status(self) -> ProcessorStatus:
-        followers = [job.follower for job in self._jobs.values()]
+        followers = [job.follower for job in tuple(self._jobs.values())]
         paused = self._paused and not any(each.in_hand for each in followers)
         held = self._held() if self._running else ()
         others = self._seats.others if self._seats is not None and self._running and not held else ()
@@ -435,7 +459,7 @@ class Worker:
         )
 
     def _handled(self) -> int:
-        return self._handled_before + sum(job.follower.handled for job in self._jobs.values())
+        return self._handled_before + sum(job.follower.handled for job in tuple(self._jobs.values()))
 
     def _rate(self) -> float:
         if len(self._marks) < 2:

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -19,8 +19,9 @@ from eventfold.commands.dispatch import Dispatch
 from eventfold.commands.idempotent import Once
 from eventfold.commands.manager import CommandManager
 from eventfold.commands.recording import Recorder
+from eventfold.domain.message import StoredEvent
 from eventfold.errors import InvalidInput
-from eventfold.ports.telemetry import SILENT
+from eventfold.ports.telemetry import SILENT, Telemetry
 from eventfold.processing.transactional_handler import InsideAppends
 from eventfold.schema.registry import Events
 from eventfold.schema.serializer import Serializer
@@ -147,9 +148,17 @@ async def test_the_test_kit_stands_still_until_it_is_told() -> None:
 async def test_spans_lie_around_commands_and_batches() -> None:
     spans: list[tuple[str, dict[str, str | int], bool]] = []
 
-    class Recording:
+    class Recording(Telemetry):
         @contextmanager
-        def span(self, name: str, /, **attributes: str | int) -> Iterator[None]:
+        def span(
+            self,
+            name: str,
+            /,
+            *,
+            continues: StoredEvent | None = None,
+            links: Sequence[StoredEvent] = (),
+            **attributes: str | int,
+        ) -> Iterator[None]:
             try:
                 yield
             except BaseException:

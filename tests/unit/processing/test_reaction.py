@@ -17,6 +17,7 @@ from eventfold.errors import ProcessorStopped, StoreBusy, StoreUnavailable
 from eventfold.ports.actions import Action, Intent
 from eventfold.ports.checkpoint_store import Move
 from eventfold.ports.parking import Aside
+from eventfold.ports.telemetry import Telemetry
 from eventfold.processing.place import Place
 from eventfold.processing.policy import ErrorPolicy
 from tests.acceptance.world import Added, Memory, record, tapes
@@ -200,12 +201,20 @@ async def test_a_step_that_got_no_answer_and_was_taken_is_not_somebody_elses(mon
     assert len(lost) == 2
 
 
-class Spans:
+class Spans(Telemetry):
     def __init__(self) -> None:
         self.ended: list[tuple[str, dict[str, Any], bool]] = []
 
     @contextmanager
-    def span(self, name: str, /, **attributes: str | int) -> Iterator[None]:
+    def span(
+        self,
+        name: str,
+        /,
+        *,
+        continues: StoredEvent | None = None,
+        links: Sequence[StoredEvent] = (),
+        **attributes: str | int,
+    ) -> Iterator[None]:
         well = False
         try:
             yield
