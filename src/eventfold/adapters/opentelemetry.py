@@ -7,10 +7,11 @@ Names, numbers and ids go out, nothing else: of an error its class, of an event 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from threading import Lock
-from time import time_ns
-from types import TracebackType
+from time import monotonic, time_ns
+from types import MappingProxyType, TracebackType
 from typing import Final
 
 import msgspec
@@ -28,8 +29,10 @@ except ModuleNotFoundError as error:
         f"OpenTelemetry needs {error.name}, which is not installed: pip install 'eventfold[otel]'"
     ) from error
 
-__all__ = ["MOST_LINKS", "OpenTelemetry"]
+__all__ = ["MOST_LINKS", "MOST_TRACES", "OpenTelemetry"]
 
+MOST_TRACES: Final = 100.0
+"""Traces that begin in a second with the same step: a span costs about as much as a small command does."""
 MOST_LINKS: Final = 128
 """Commands that the span of a batch is linked to, at most: what the SDK keeps."""
 
@@ -49,13 +52,14 @@ _KINDS: Final = {
     "reaction": trace.SpanKind.CONSUMER,
     "publish": trace.SpanKind.PRODUCER,
 }
-_STEPS: Final = frozenset({"decide", "append"})
 _TIMED: Final = {"append": "category", "batch": "processor", "reaction": "processor"}
 """Of what there is a histogram, and by what."""
 _BOUNDARIES: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SECOND: Final = 1_000_000_000
 _PROPAGATOR: Final = TraceContextTextMapPropagator()  # not the global one: baggage may be anything
 _OUTSIDE: Final = contexts.Context()
+_NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
+_NOTHING: Final = nullcontext()
 
 _Attributes = tuple[tuple[str, str], ...]
 
@@ -78,14 +82,17 @@ class OpenTelemetry(Telemetry):
     that trace; a batch of a projector is linked to those of its events. Nothing waits for an exporter as long as its
     span processor does not: set up a `BatchSpanProcessor`.
 
+    What belongs to a trace that is recorded always has its span. Of what would begin a trace, as many have one as there
+    may be in a second; the others, with all that is in them, are counted and nothing more. Histograms are of those that
+    may have one.
+
     Args:
         tracer_provider: the global one by default.
         meter_provider: the global one by default.
-        shortest_step: seconds below which `decide` and `append` have no span of their own, unless they fail; 0 gives
-            each of them one.
+        most_traces: a second, of commands, of batches and so on; None: whatever the sampler of the provider says.
 
     Raises:
-        InvalidInput: `shortest_step` is below 0.
+        InvalidInput: `most_traces` is below 0.
     """
 
     def __init__(
@@ -93,13 +100,14 @@ class OpenTelemetry(Telemetry):
         *,
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
-        shortest_step: float = 0.0,
+        most_traces: float | None = MOST_TRACES,
     ) -> None:
-        if not shortest_step >= 0:
-            raise InvalidInput(f"shortest_step={shortest_step!r}: seconds, 0 or more")
+        if most_traces is not None and not most_traces >= 0:
+            raise InvalidInput(f"most_traces={most_traces!r}: a second, 0 or more, or None for no limit of ours")
         self._tracer = trace.get_tracer("eventfold", tracer_provider=tracer_provider)
         self._meter = metrics.get_meter("eventfold", meter_provider=meter_provider)
-        self._shortest = int(shortest_step * _SECOND)
+        self._most = most_traces
+        self._allowances: dict[str, _Allowance] = {}
         self._lock = Lock()
         self._counts: dict[str, dict[_Attributes, int]] = {}
         self._looks: tuple[Look, ...] = ()
@@ -128,18 +136,32 @@ class OpenTelemetry(Telemetry):
         links: Sequence[StoredEvent] = (),
         **attributes: str | int,
     ) -> AbstractContextManager[None]:
-        timed = self._durations.get(name)
-        by = {} if timed is None else {"eventfold." + _TIMED[name]: str(attributes.get(_TIMED[name]))}
-        if name in _STEPS:
-            return _Step(self._tracer, name, attributes, self._shortest, timed, by)
         within: contexts.Context | None = None
         if continues is not None:
             within = _context_of(_carried_by(continues))
         elif links:
             within = _OUTSIDE
+        elif (left_out := _left_out.get()) is not None and not left_out.over:
+            return _NOTHING
+        if (
+            self._most is not None
+            and trace.get_current_span(within) is trace.INVALID_SPAN
+            and not self._may_begin(name, self._most)
+        ):
+            return _LeftOut()
+        timed = self._durations.get(name)
+        by = {} if timed is None else {"eventfold." + _TIMED[name]: str(attributes.get(_TIMED[name]))}
         return _Span(self._tracer, name, attributes, within, links, timed, by)
 
+    def _may_begin(self, name: str, most: float) -> bool:
+        allowance = self._allowances.get(name)
+        if allowance is None:
+            allowance = self._allowances[name] = _Allowance(most)
+        return allowance.take()
+
     def carried(self) -> Mapping[str, str]:
+        if (left_out := _left_out.get()) is not None and not left_out.over:
+            return _NOWHERE
         carrier: dict[str, str] = {}
         _PROPAGATOR.inject(carrier)
         return carrier
@@ -195,7 +217,19 @@ _Observations = Iterable[metrics.Observation]
 class _Span:
     """Around a step that others may be in: it is the current one meanwhile."""
 
-    __slots__ = ("_attributes", "_by", "_links", "_name", "_since", "_span", "_timed", "_token", "_tracer", "_within")
+    __slots__ = (
+        "_attributes",
+        "_by",
+        "_lifted",
+        "_links",
+        "_name",
+        "_since",
+        "_span",
+        "_timed",
+        "_token",
+        "_tracer",
+        "_within",
+    )
 
     def __init__(
         self,
@@ -227,56 +261,18 @@ class _Span:
         if self._links and span.is_recording():
             for context in _contexts_of(self._links):
                 span.add_link(context)
+        self._lifted = _left_out.set(None)
         self._token = contexts.attach(trace.set_span_in_context(span, self._within))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         contexts.detach(self._token)
+        _left_out.reset(self._lifted)
         until = time_ns()
         _end(self._span, error, until)
         if self._timed is not None:
             self._timed.record((until - self._since) / _SECOND, self._by)
-
-
-class _Step:
-    """A part of a command, told when it is over: it costs a span only where it is worth one."""
-
-    __slots__ = ("_attributes", "_by", "_name", "_shortest", "_since", "_timed", "_tracer")
-
-    def __init__(
-        self,
-        tracer: trace.Tracer,
-        name: str,
-        attributes: Mapping[str, str | int],
-        shortest: int,
-        timed: metrics.Histogram | None,
-        by: Mapping[str, str],
-    ) -> None:
-        self._tracer = tracer
-        self._name = name
-        self._attributes = attributes
-        self._shortest = shortest
-        self._timed = timed
-        self._by = by
-
-    def __enter__(self) -> None:
-        self._since = time_ns()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        until = time_ns()
-        if self._timed is not None:
-            self._timed.record((until - self._since) / _SECOND, self._by)
-        if error is None and until - self._since < self._shortest:
-            return
-        parent = trace.get_current_span()
-        if parent.is_recording() or not parent.get_span_context().is_valid:
-            span = self._tracer.start_span(
-                _named(self._name, self._attributes), attributes=_prefixed(self._attributes), start_time=self._since
-            )
-            _end(span, error, until)
 
 
 def _end(span: trace.Span, error: BaseException | None, at: int) -> None:
@@ -294,6 +290,52 @@ def _named(name: str, attributes: Mapping[str, str | int]) -> str:
 
 def _prefixed(attributes: Mapping[str, str | int]) -> dict[str, str | int]:
     return {f"eventfold.{name}": value for name, value in attributes.items()}
+
+
+# ---------------------------------------------------------------------------- left out
+
+
+class _Allowance:
+    """So many a second, and as many at once after a second of rest. Two threads that meet may take one too many."""
+
+    __slots__ = ("_left", "_most", "_rate", "_since")
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._left = self._most = max(1.0, rate) if rate else 0.0
+        self._since = monotonic()
+
+    def take(self) -> bool:
+        now = monotonic()
+        self._left = min(self._most, self._left + (now - self._since) * self._rate)
+        self._since = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class _LeftOut:
+    """
+    Around a step that has no span: what is in it has none of ours either, though by itself it would begin a trace.
+
+    A task that is started within, and stays, knows by `over` that this has ended.
+    """
+
+    __slots__ = ("_token", "over")
+
+    def __enter__(self) -> None:
+        self.over = False
+        self._token = _left_out.set(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.over = True
+        _left_out.reset(self._token)
+
+
+_left_out: ContextVar[_LeftOut | None] = ContextVar("eventfold_left_out", default=None)
 
 
 # ------------------------------------------------------------------- the trace of an event
