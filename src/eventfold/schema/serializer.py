@@ -49,12 +49,18 @@ def encode_metadata(metadata: Mapping[str, Any]) -> bytes | None:
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise Unencodable("metadata", str(error)) from error
     if _NUL.search(data):
-        raise Unencodable("metadata", f"{metadata!r} holds NUL, which not every store can keep")
+        raise Unencodable("metadata", f"{_keys(metadata)} hold NUL, which not every store can keep")
     if back != metadata:
+        other = {key: value for key, value in metadata.items() if key not in back or back[key] != value}
         raise Unencodable(
-            "metadata", f"{metadata!r} would come back as {back!r}; use texts, numbers, lists and mappings"
+            "metadata", f"{_keys(other)} would come back as something else; use texts, numbers, lists and mappings"
         )
     return data
+
+
+def _keys(metadata: Mapping[str, Any]) -> str:
+    """Not the values: they may be secret, and errors are logged."""
+    return f"the values of {', '.join(map(repr, metadata))}"
 
 
 class Serializer:

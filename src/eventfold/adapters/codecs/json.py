@@ -65,7 +65,7 @@ class JsonCodec:
             if fault := look(back):  # not the value, whose fields need not be what the class declares
                 raise Unencodable(name, fault)
             if not (back == value if equal else _same(back, value)):
-                raise Unencodable(name, f"{value!r} would come back as {back!r}")
+                raise Unencodable(name, f"{_differing(value, back)} would come back as something else")
             return data
 
         return encode
@@ -158,7 +158,7 @@ def _at_fields(looks: Sequence[tuple[Callable[[Any], Any], Look]]) -> Look | Non
 
 
 def _wide(value: int) -> str | None:
-    return None if _SMALLEST_INT <= value < _LARGEST_INT else f"{value} has more than 64 bits; use Decimal"
+    return None if _SMALLEST_INT <= value < _LARGEST_INT else "an int has more than 64 bits; use Decimal"
 
 
 def _infinite(value: Decimal) -> str | None:
@@ -166,7 +166,7 @@ def _infinite(value: Decimal) -> str | None:
 
 
 def _zoneless(value: datetime | time) -> str | None:
-    return f"{value!r} has no time zone" if value.tzinfo is None else None
+    return f"a {type(value).__name__} has no time zone" if value.tzinfo is None else None
 
 
 _USUAL: Final = (_wide, _infinite, _zoneless)
@@ -236,6 +236,15 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def _differing(value: object, back: object) -> str:
+    """Where they differ: not how, for an error is logged, and what is in an event is nobody's business there."""
+    if type(value) is type(back):
+        fields = [name for name in _field_names(value) if not _same(getattr(value, name), getattr(back, name))]
+        if fields:
+            return " and ".join(f"its field {name!r} ({type(getattr(value, name)).__name__})" for name in fields)
+    return f"a {type(value).__name__}"
+
+
 def _fault(value: object, levels: int = DEEPEST) -> str | None:
     """What in this value no store can keep; None when there is nothing."""
     if levels < 0:
@@ -244,7 +253,7 @@ def _fault(value: object, levels: int = DEEPEST) -> str | None:
     parts: Iterable[object] = ()
     match value:
         case str():
-            fault = f"{value[:40]!r} holds NUL" if "\0" in value else None
+            fault = "a text holds NUL" if "\0" in value else None
         case bool() | None:
             pass
         case int():
