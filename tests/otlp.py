@@ -17,7 +17,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
@@ -149,7 +148,7 @@ class _Request(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
-def _messages(path: str) -> tuple[Message, Message]:
+def _messages(path: str) -> tuple[Any, Any]:
     match path:
         case "/v1/traces":
             return ExportTraceServiceRequest(), ExportTraceServiceResponse()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -13,7 +15,7 @@ import pytest
 from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -45,7 +47,8 @@ class Watched:
 
     def __init__(self, **options: Any) -> None:
         self.exporter = InMemorySpanExporter()
-        self.provider = TracerProvider(shutdown_on_exit=False, sampler=options.pop("sampler", None))
+        limits = SpanLimits(max_links=1_000)
+        self.provider = TracerProvider(shutdown_on_exit=False, sampler=options.pop("sampler", None), span_limits=limits)
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
         self.meters = MeterProvider([self.reader], shutdown_on_exit=False)
@@ -264,10 +267,10 @@ async def test_a_batch_is_one_span_linked_to_the_commands_of_its_events(place: P
     async with place.open(Eventfold(deciders=[tapes])) as running:
         await running.execute(tapes, "s9", record(Added(1)), metadata={"traceparent": 7, "tracestate": "x"})
         await running.execute(tapes, "s9", record(Added(1)), metadata={"traceparent": "00-00-00-00"})
-    projector = summing()
-    app = Eventfold(deciders=[tapes], processors=[projector], telemetry=watched.telemetry)
-    async with place.open(app) as running:
-        await running.settled()
+    app = Eventfold(deciders=[tapes], processors=[summing()], telemetry=watched.telemetry)
+    with watched.provider.get_tracer("web").start_as_current_span("start-up"):  # in which no batch is
+        async with place.open(app) as running:
+            await running.settled()
     batch = watched.the("batch sums")
     assert batch.parent is None
     assert [each.context.span_id for each in batch.links] == [
@@ -275,7 +278,7 @@ async def test_a_batch_is_one_span_linked_to_the_commands_of_its_events(place: P
     ]
     assert batch.kind is trace.SpanKind.CONSUMER
     assert told(batch) == {"processor": "sums", "events": 8}
-    assert [each.name for each in watched.spans] == ["batch sums"]  # none per event
+    assert [each.name for each in watched.spans] == ["start-up", "batch sums"]  # none per event
     numbers = watched.numbers
     assert numbers["events.handled", "sums"] == 8
     assert numbers["batch.duration", "sums"] == 1
@@ -460,6 +463,18 @@ def test_what_is_counted_in_many_threads_is_counted_once(watched: Watched) -> No
     for each in threads:
         each.join()
     assert watched.numbers["events.appended", "tape"] == 8_000
+
+
+def test_without_the_library_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['opentelemetry'] = None; import eventfold.adapters.opentelemetry"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "InvalidInput: OpenTelemetry needs opentelemetry, which is not installed" in done.stderr
+    assert "pip install 'eventfold[otel]'" in done.stderr
+
+
+def test_without_it_nothing_of_it_is_imported() -> None:
+    code = "import sys, eventfold.bootstrap, eventfold.cli; sys.exit('opentelemetry' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_limit_below_nothing_is_refused() -> None:

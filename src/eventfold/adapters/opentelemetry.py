@@ -25,6 +25,8 @@ try:
     from opentelemetry import metrics, trace
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ModuleNotFoundError as error:
+    if not (error.name or "").startswith("opentelemetry"):
+        raise
     raise InvalidInput(
         f"OpenTelemetry needs {error.name}, which is not installed: pip install 'eventfold[otel]'"
     ) from error
