@@ -33,8 +33,8 @@ except ModuleNotFoundError as error:
 
 __all__ = ["MOST_LINKS", "MOST_TRACES", "OpenTelemetry"]
 
-MOST_TRACES: Final = 100.0
-"""Traces that begin in a second with the same step: a span costs about as much as a small command does."""
+MOST_TRACES: Final = 50.0
+"""Traces that begin in a second with the same step: one that is sent costs several times what a small command does."""
 MOST_LINKS: Final = 128
 """Commands that the span of a batch is linked to, at most: what the SDK keeps."""
 
