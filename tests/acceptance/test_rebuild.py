@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,17 +11,14 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, func, insert, select
 
 from eventfold import Park, Projector, Reactor, Recorded, Running, View, upsert
-from eventfold.bootstrap.projections import Rebuilt
 from eventfold.errors import CheckpointAheadOfLog, HandlerFailed, InvalidInput, ProcessorStopped, ProcessorTaken
 from eventfold.ports.generations import NEXT, OLD
 from eventfold.processing import rebuild as rebuilding
 from tests.acceptance.world import (
     Added,
     File,
-    Memory,
     Noted,
     Place,
-    Record,
     add,
     added,
     application,
@@ -57,11 +54,19 @@ async def rows_of(running: Running) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await running.query(sums)]
 
 
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await holds():  # noqa: ASYNC110 - the store has no event for it
+            await asyncio.sleep(0.05)
+
+
+async def _is_folded(running: Running) -> bool:
+    return await rows_of(running) == await folded(running)
+
+
 async def caught_up(running: Running) -> None:
     """Which a copy that runs is soon: it sees within a second that it was sent back."""
-    async with asyncio.timeout(10):
-        while await rows_of(running) != await folded(running):
-            await asyncio.sleep(0.05)
+    await until(lambda: _is_folded(running))
 
 
 def doubling(version: int = 2) -> Projector:
@@ -193,9 +198,11 @@ async def test_several_tables_indexes_and_partitions(place: Place) -> None:
         assert [await running.query(each) for each in everything] == before
         await running.projections.roll_back(projector)
         await running.execute(tapes, "t1", record(Added(1)))
-        async with asyncio.timeout(10):
-            while len(await running.query(everything[1])) < 61:
-                await asyncio.sleep(0.05)
+
+        async def has_come() -> bool:
+            return len(await running.query(everything[1])) == 61
+
+        await until(has_come)
         await running.projections.rebuild(projector, verify=True)
         await running.projections.drop_old(projector)
         assert len(await running.query(everything[1])) == 61
@@ -275,7 +282,9 @@ async def test_fm55_a_start_with_newer_code_takes_what_is_filled_instead_of_empt
 async def test_rows_of_other_columns_can_be_rolled_back_once_newer_code_has_stopped(place: Place) -> None:
     other = Table("sums", MetaData(), Column("tape", String, primary_key=True), Column("events", Integer))
     counting = Projector("sums", tables=[other], version=2)
-    count = upsert(other, key=["tape"], insert={"tape": bindparam("t"), "events": 1}, set={"events": other.c.events + 1})
+    count = upsert(
+        other, key=["tape"], insert={"tape": bindparam("t"), "events": 1}, set={"events": other.c.events + 1}
+    )
 
     @counting.on(Added)
     def counted(recorded: Recorded[Added], view: View) -> None:
@@ -287,7 +296,7 @@ async def test_rows_of_other_columns_can_be_rolled_back_once_newer_code_has_stop
     async with place.open(application(counting), run=False) as new:
         await new.projections.rebuild("sums")
     async with place.open(application(counting)) as new:
-        assert [tuple(row) for row in await new.query(select(other).order_by(other.c.tape))][0] == ("t0", 9)
+        assert (await new.query(select(other).order_by(other.c.tape)))[0] == ("t0", 9)
         with pytest.raises(InvalidInput, match=r"are of version 1, and .* runs it with version 2; stop that first"):
             await new.projections.roll_back("sums")
     async with place.open(application(summing()), run=False) as old:

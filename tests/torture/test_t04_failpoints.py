@@ -36,7 +36,7 @@ ONCE = "migrate.before_commit"
 NOT_IN_MEMORY = {"append.after_insert", ONCE}
 ELSEWHERE = ("unit.", "administration.", "lease.", "actions.", "reaction.", "rebuild.")
 PASSED = [each for each in FAILPOINTS if not each.startswith(ELSEWHERE)]
-"""By commands and projections. Transactions, administrators, leases, effects and rebuilds have tests of their own for this."""
+"""By commands and projections. Transactions, administrators, leases, effects, rebuilds have tests of their own."""
 MUTANT = os.environ.get("EVENTFOLD_MUTANT", "")
 
 

@@ -193,7 +193,8 @@ class Projections:
             )
         if waiting.version != mine.version:
             raise InvalidInput(
-                f"the rebuilt rows of {mine.name!r} are of version {waiting.version}, this code is version {mine.version}"
+                f"the rebuilt rows of {mine.name!r} are of version {waiting.version}, "
+                f"this code is version {mine.version}"
             )
         return mine
 
@@ -219,8 +220,8 @@ class Projections:
         for table in copies.tables:
             if table.name.casefold() in taken:
                 raise InvalidInput(
-                    f"a rebuild of {mine.name!r} needs the name {table.name!r}, which {taken[table.name.casefold()]!r} has "
-                    "for a table of its own"
+                    f"a rebuild of {mine.name!r} needs the name {table.name!r}, "
+                    f"which {taken[table.name.casefold()]!r} has for a table of its own"
                 )
         return copies
 

@@ -42,7 +42,8 @@ class Stores(msgspec.Struct, frozen=True):
     """
     The log and the rows of one address, transactions over both, and what only an administrator does to them.
 
-    Beside them what processors need: leases of their partitions, events set aside, effects, accepted commands, generations of rows.
+    Beside them what processors need: leases of their partitions, events set aside, effects, accepted commands, and
+    generations of their rows.
     """
 
     events: EventStore

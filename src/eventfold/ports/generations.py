@@ -25,7 +25,7 @@ OLD: Final[Generation] = "old"
 
 
 def processor_of(projector: str, generation: Generation) -> str:
-    """The name under which a generation has its checkpoints. No processor can be called that: there is a colon in it."""
+    """The name under which a generation has its checkpoints. No processor is called that: it has a colon in it."""
     return f"{projector}:{generation}"
 
 

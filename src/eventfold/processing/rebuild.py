@@ -162,8 +162,8 @@ class Rebuild:
             there = await self._generations.present(self._tables)
             if there:
                 raise InvalidInput(
-                    f"a table {there[0]!r} is there that no rebuild has made, and the rebuild of {projector.name!r} needs "
-                    "that name; rename or drop it"
+                    f"a table {there[0]!r} is there that no rebuild has made, and the rebuild of "
+                    f"{projector.name!r} needs that name; rename or drop it"
                 )
 
     async def _take(self) -> None:
@@ -299,7 +299,7 @@ class Rebuild:
         found: list[Compared] = []
         for live, rebuilt in zip(self._projector.tables, self._tables, strict=True):
             contents = await self._generations.content(live), await self._generations.content(rebuilt)
-            found.append(Compared(live.name, *contents))
+            found.append(Compared(str(live.name), *contents))
         return tuple(found)
 
     async def refuse_to_compare(self) -> None:
@@ -363,8 +363,8 @@ async def roll_back(projector: Projector, around: Surroundings, generations: Gen
     running = [each for each in await around.leases.leases(projector.name) if each.left > 0 and not is_gone(each.owner)]
     if running and old.version != live.version:
         raise InvalidInput(
-            f"the old rows of {projector.name!r} are of version {old.version}, and {running[0].owner} runs it with version "
-            f"{live.version}; stop that first, it would take them for rows to fill anew"
+            f"the old rows of {projector.name!r} are of version {old.version}, and {running[0].owner} runs it with "
+            f"version {live.version}; stop that first, it would not leave them as they are"
         )
     async with holding(projector.name, len(live.positions), around, owner) as held:
         await _as_often_as_it_takes(lambda: generations.roll_back(projector.name, projector.tables, held))

@@ -33,9 +33,11 @@ class UpTo:
 
     @asynccontextmanager
     async def subscribe(self, query: Query, *, after: int) -> AsyncGenerator[AsyncIterator[Batch]]:
-        async with self._source.subscribe(query, after=after) as batches:
-            async with aclosing(self._until(batches)) as until:
-                yield until
+        async with (
+            self._source.subscribe(query, after=after) as batches,
+            aclosing(self._until(batches)) as until,
+        ):
+            yield until
 
     async def _until(self, batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch]:
         async for batch in batches:

@@ -193,8 +193,8 @@ async def _forget_old(connection: Connection, names: Names, projector: str, tabl
         if await connection.fetchval(IS_THERE, table.schema, name):
             if not known:
                 raise InvalidInput(
-                    f"a table {name!r} is there that no rebuild has made; rename it, for the rows that are live now are "
-                    "to be kept under that name"
+                    f"a table {name!r} is there that no rebuild has made; rename it, for the rows that are live "
+                    "now are to be kept under that name"
                 )
             await connection.execute(f"DROP TABLE {_full(table, name)}")
     for statement in FORGET:

@@ -159,8 +159,8 @@ def _forget_old(connection: Connection, names: Names, projector: str, tables: Se
         if _is_there(connection, name):
             if not known:
                 raise InvalidInput(
-                    f"a table {name!r} is there that no rebuild has made; rename it, for the rows that are live now are "
-                    "to be kept under that name"
+                    f"a table {name!r} is there that no rebuild has made; rename it, for the rows that are live "
+                    "now are to be kept under that name"
                 )
             connection.execute(f"DROP TABLE {_quoted(name)}")
     for statement in FORGET:
