@@ -1,4 +1,4 @@
-"""`eventfold projections` and `eventfold at`, beside an application that runs, on every store that outlives a command."""
+"""`eventfold projections` and `eventfold at`, beside an application that runs, on stores that outlive a command."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """
-T-31: rebuilds under load, each killed at both failpoints. Continuous readers meet no error, no empty and no mixed table,
-no row that is missing and none that goes back; in the end the rows are the fold of the log.
+T-31: rebuilds under load, each killed at both failpoints. Continuous readers meet no error, no empty and no mixed
+table, no row that is missing and none that goes back; in the end the rows are the fold of the log.
 """
 
 from __future__ import annotations

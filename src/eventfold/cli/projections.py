@@ -1,4 +1,4 @@
-"""`eventfold projections`: fill a projector's rows anew beside the live ones, compare, switch, go back. `eventfold at`."""
+"""`eventfold projections`: rows filled anew, compared, switched, and back; `eventfold at`: as they once were."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ async def rebuild(
     Fill a projector's tables anew beside the live ones, and switch in one transaction when they have caught up.
 
     Readers and writers go on. With code of a higher version this deploys it: processes of the older code stop at the
-    switch. What was live is kept under stock__old, for `rollback`. Killed, it goes on where it was when it is run again.
+    switch. What was live is kept under stock__old, for `rollback`. Killed, it goes on where it was at the
+    next call.
 
     Exit code 1 when the rows differ, or a function has failed; nothing is switched then.
 

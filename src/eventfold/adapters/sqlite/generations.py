@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from eventfold.adapters.sql.generations import name_after
 from eventfold.adapters.sqlite.bookkeeping import Bookkeeping
@@ -57,6 +57,7 @@ SWITCH: Final = (("", "old"), ("next", ""))
 ROLL_BACK: Final = (("", "away"), ("old", ""), ("away", "old"))
 _PAGE: Final = 1_000
 _BYTES: Final = 16
+_BEFORE_THE_FIRST: Final = -(1 << 63)
 
 
 class SqliteGenerations(Bookkeeping):
@@ -81,16 +82,17 @@ class SqliteGenerations(Bookkeeping):
     async def content(self, table: Table) -> Content:
         names = ", ".join(map(_quoted, sorted(column.name for column in table.columns)))
         page = f"SELECT _rowid_, {names} FROM {_quoted(table.name)} WHERE _rowid_ > ? ORDER BY _rowid_ LIMIT ?"  # noqa: S608 - quoted
-        after, count, total = -(1 << 63), 0, 0
-        while True:
-            last = after
-            rows = await self._read(lambda connection, last=last: connection.execute(page, (last, _PAGE)).fetchall())  # type: ignore[misc] # bound now
-            for after, *values in rows:
+        after, count, total = _BEFORE_THE_FIRST, 0, 0
+        while rows := await self._page(page, after):
+            for _, *values in rows:
                 total += int.from_bytes(hashlib.blake2b(repr(values).encode(), digest_size=_BYTES).digest())
             count += len(rows)
-            if len(rows) < _PAGE:
-                return Content(count, f"{total % (1 << 8 * _BYTES):0{2 * _BYTES}x}")
+            after = rows[-1][0]
             await asyncio.sleep(0)  # others have the loop in between
+        return Content(count, f"{total % (1 << 8 * _BYTES):0{2 * _BYTES}x}")
+
+    async def _page(self, statement: str, after: int) -> list[tuple[Any, ...]]:
+        return await self._read(lambda connection: connection.execute(statement, (after, _PAGE)).fetchall())
 
     async def switch(self, projector: str, tables: Sequence[Table], held: Sequence[Lease]) -> None:
         await self._exchange(projector, "next", tables, held)
