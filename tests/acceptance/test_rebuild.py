@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, func, insert, select
 
 from eventfold import Park, Projector, Reactor, Recorded, Running, View, upsert
-from eventfold.errors import CheckpointAheadOfLog, HandlerFailed, InvalidInput, ProcessorStopped, ProcessorTaken
+from eventfold.errors import CheckpointAheadOfLog, Fenced, HandlerFailed, InvalidInput, ProcessorStopped, ProcessorTaken
 from eventfold.ports.generations import NEXT, OLD
 from eventfold.processing import rebuild as rebuilding
 from tests.acceptance.world import (
@@ -31,6 +32,7 @@ from tests.acceptance.world import (
     sums_t,
     tapes,
 )
+from tests.postgres import PostgresServer
 
 
 async def fill(running: Running, number: int = 60) -> None:
@@ -526,6 +528,64 @@ async def test_progress_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -
     assert told[-1].events <= 20
     assert any(0 < each.position < each.end and each.seconds_left for each in told)
     assert [each.position for each in told] == sorted(each.position for each in told)
+
+
+async def test_rows_that_were_taken_over_meanwhile_are_not_switched(place: Place) -> None:
+    async with place.open(application(summing())) as running:
+        await fill(running, 5)
+        await running.projections.rebuild("sums", switch=False)
+        around = running.projections._around
+        async with rebuilding.holding("sums", 1, around, "here:1:a") as held:
+            taken = await around.leases.take("sums", 0, "here:2:b", seconds=5, dead="here:1:a")
+            with pytest.raises(Fenced):
+                await running._stores.generations.switch("sums", [sums_t], held)
+            with pytest.raises(InvalidInput, match="has no old generation"):
+                await running._stores.generations.roll_back("sums", [sums_t], [taken])  # type: ignore[list-item]
+        assert (await running.projections.switch("sums")).switched
+
+
+async def test_tables_of_several_pages_are_compared_to_the_end(place: Place) -> None:
+    async with place.open(application(seeing())) as running:
+        await running.execute(tapes, "t", record(*[Added(1)] * 2_500))
+        await running.settled()
+        shape, values = running._stores.rows.bind(
+            seen_t.update().where(seen_t.c.position == 2_400).values(tape="x"), None
+        )
+        async with running._stores.rows.transaction() as transaction:
+            await transaction.commit([(shape, [values])], None)
+        ((live, new),) = [
+            (each.live, each.rebuilt) for each in (await running.projections.rebuild("seen", verify=True)).compared
+        ]
+        assert live.rows == new.rows == 2_500
+        assert live.hash != new.hash
+
+
+async def test_rights_on_the_live_rows_are_those_on_the_new_ones(
+    postgres: PostgresServer, postgres_schema: str
+) -> None:
+    url = f"{postgres.url}?schema={postgres_schema}&options=-csearch_path%3D{postgres_schema}"
+    role = f"{postgres_schema}_looks"
+    granted = (
+        "SELECT grantee, privilege_type FROM information_schema.role_table_grants "
+        f"WHERE table_schema = '{postgres_schema}' AND table_name = 'sums' AND grantee = '{role}'"
+    )
+    postgres.execute(f'CREATE ROLE "{role}"')
+    try:
+        async with application(summing()).open(url) as running:
+            await fill(running, 5)
+            postgres.execute(f'GRANT SELECT ON {postgres_schema}.sums TO "{role}"')
+            await running.projections.rebuild("sums")
+            assert await asyncpg_fetch(postgres.url, granted) == [(role, "SELECT")]
+    finally:
+        postgres.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"')
+
+
+async def asyncpg_fetch(url: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement)]
+    finally:
+        await connection.close()
 
 
 # -------------------------------------------------------------------------- and back
