@@ -13,6 +13,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, func
 
 from eventfold import Park, Projector, Reactor, Recorded, Running, View, upsert
 from eventfold.errors import CheckpointAheadOfLog, Fenced, HandlerFailed, InvalidInput, ProcessorStopped, ProcessorTaken
+from eventfold.ports.checkpoint_store import Move
 from eventfold.ports.generations import NEXT, OLD
 from eventfold.processing import rebuild as rebuilding
 from tests.acceptance.world import (
@@ -210,6 +211,24 @@ async def test_several_tables_indexes_and_partitions(place: Place) -> None:
         assert len(await running.query(everything[1])) == 61
     async with place.open(application(projector)) as running:  # which makes what is missing, and there is nothing
         assert len(await running.query(everything[1])) == 61
+
+
+async def test_a_table_that_counts_its_rows_by_itself_is_rebuilt_again_and_again(place: Place) -> None:
+    counted = Table("counted", MetaData(), Column("n", Integer, primary_key=True), Column("tape", String))
+    count = insert(counted).values(tape=bindparam("t"))
+    projector = Projector("counted", tables=[counted])
+
+    @projector.on(Added)
+    def put(recorded: Recorded[Added], view: View) -> None:
+        view.write(count, {"t": recorded.id})
+
+    async with place.open(application(projector)) as running:
+        await fill(running, 5)
+        for _ in range(3):
+            assert (await running.projections.rebuild(projector, verify=True)).switched
+        await running.execute(tapes, "t1", record(Added(1)))
+        await running.settled()
+        assert [n for n, _ in await running.query(select(counted).order_by(counted.c.n))] == [1, 2, 3, 4, 5, 6]
 
 
 async def test_indexes_have_their_names_again_and_are_those_of_the_live_table(file: File) -> None:
@@ -544,9 +563,26 @@ async def test_rows_that_were_taken_over_meanwhile_are_not_switched(place: Place
         assert (await running.projections.switch("sums")).switched
 
 
+async def test_fm16_g12_a_copy_that_slept_through_the_switch_stores_nothing(place: Place) -> None:
+    async with place.open(application(summing())) as running:
+        await fill(running, 5)
+        slept = await running._stores.rows.checkpoint("sums")
+    async with place.open(application(summing()), run=False) as running:
+        await running.projections.rebuild("sums")
+        rows = running._stores.rows
+        assert (await rows.checkpoint("sums")).position == slept.position, "so the place alone would not keep it out"
+        step = Move("sums", slept.position, slept.position + 1, bytes(16), slept.epoch)
+        shape, values = rows.bind(sums_t.update().values(sum=-17), None)
+        with pytest.raises(Fenced):
+            async with rows.transaction() as transaction:
+                await transaction.commit([(shape, [values])], step)
+        assert await rows_of(running) == await folded(running)
+
+
 async def test_tables_of_several_pages_are_compared_to_the_end(place: Place) -> None:
     async with place.open(application(seeing())) as running:
-        await running.execute(tapes, "t", record(*[Added(1)] * 2_500))
+        for _ in range(5):
+            await running.execute(tapes, "t", record(*[Added(1)] * 500))
         await running.settled()
         shape, values = running._stores.rows.bind(
             seen_t.update().where(seen_t.c.position == 2_400).values(tape="x"), None

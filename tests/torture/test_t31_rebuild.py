@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from eventfold import Running
+from eventfold.ports.generations import NEXT
 from eventfold.testing.faults import VARIABLE
 from tests.acceptance.world import Added, record, stored, tapes
 from tests.postgres import ExistingServer, PostgresServer
@@ -117,3 +118,19 @@ async def test_t31_fm16_g17_readers_meet_no_error_and_no_mixed_table_while_rebui
     assert written > 100
     kind = url.partition(":")[0]
     report("T-31", store=kind, rebuilds=REBUILDS, kills=2 * REBUILDS, reads=reads, writes=written, wrong=0)
+
+
+async def test_t31_a_rebuild_that_is_killed_while_it_fills_goes_on_where_it_was(url: str) -> None:
+    async with stamping(0).open(url) as running:
+        for tape in TAPES:  # more than one transaction of a projector that catches up
+            await running.execute(tapes, tape, record(*[Added(1)] * 60))
+        await running.settled()
+        assert await child(url, 1, "projection.before_checkpoint=kill:2") == KILLED
+        assert {row[2] for row in await running.query(stamped)} == {0}, "the live rows are as they were"
+        filled = await running._stores.generations.record("stamped", NEXT)
+        assert filled is not None
+        assert 0 < filled.positions[0] < await running.head()
+        assert await child(url, 2, "") == 0
+        rows = await running.query(stamped)
+        assert {row[2] for row in rows} == {1, 2}, "what the first one has filled is there still"
+        assert {row[0]: row[1] for row in rows} == await folded(running)
