@@ -124,11 +124,11 @@ class Copies:
         return copy
 
     def _replaced(self, element: Any, **_: Any) -> Any:
-        if isinstance(element, Table):
+        kind: type[Any] = type(element)
+        if issubclass(kind, Table):
             return self._columns.get(element)
-        if isinstance(element, Column):
-            table: Any = element.table  # also what is made of a table: an alias, a subquery
-            copy = self._columns.get(table) if isinstance(table, Table) else None
+        if issubclass(kind, Column):  # of a table, or of what is made of one: an alias, a subquery
+            copy: Any = self._columns.get(element.table)
             return None if copy is None else copy.columns[element.key]
         return None
 
