@@ -124,7 +124,7 @@ class Copies:
         return copy
 
     def _replaced(self, element: Any, **_: Any) -> Any:
-        kind: type[Any] = type(element)
+        kind = cast("type[Any]", type(element))
         if issubclass(kind, Table):
             return self._columns.get(element)
         if issubclass(kind, Column):  # of a table, or of what is made of one: an alias, a subquery
