@@ -1,6 +1,7 @@
 """A child of T-31: rebuild the rows once, and be killed where EVENTFOLD_FAILPOINTS says."""
 
 import asyncio
+import os
 import sys
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, select
@@ -9,6 +10,7 @@ from eventfold import Eventfold, Projector, Recorded, View, upsert
 from eventfold.errors import ProcessorTaken
 from eventfold.testing.faults import arm_from_environment
 from tests.acceptance.world import Added, tapes
+from tests.torture import mutants
 
 stamped_t = Table(
     "stamped",
@@ -50,4 +52,5 @@ async def rebuild(url: str, number: int) -> None:
 
 if __name__ == "__main__":
     arm_from_environment()
+    mutants.plant(os.environ.get("EVENTFOLD_MUTANT", ""))
     asyncio.run(rebuild(sys.argv[1], int(sys.argv[2])))

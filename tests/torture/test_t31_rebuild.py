@@ -26,7 +26,6 @@ from tests.torture.workload import FULL, KILLED, PATIENCE, SEED, report, url_of_
 REBUILDS, WRITERS, READERS = (20, 8, 3) if FULL else (3, 3, 2)
 TAPES = [f"t{n}" for n in range(40)]
 POINTS = ("rebuild.before_switch", "rebuild.after_switch")
-MUTANT = os.environ.get("EVENTFOLD_MUTANT", "")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -62,7 +62,7 @@ class Copies:
     """
 
     def __init__(self, tables: Sequence[Table], suffix: str) -> None:
-        self._columns: dict[Table, Table] = {}
+        self._columns: dict[Any, Table] = {}
         self._known: dict[int, tuple[Any, Any]] = {}
         metadata = MetaData()
         for table in tables:
@@ -124,13 +124,17 @@ class Copies:
         return copy
 
     def _replaced(self, element: Any, **_: Any) -> Any:
-        kind = cast("type[Any]", type(element))
-        if issubclass(kind, Table):
+        if _is(element, Table):
             return self._columns.get(element)
-        if issubclass(kind, Column):  # of a table, or of what is made of one: an alias, a subquery
+        if _is(element, Column):  # of a table, or of what is made of one: an alias, a subquery
             copy: Any = self._columns.get(element.table)
             return None if copy is None else copy.columns[element.key]
         return None
+
+
+def _is(element: object, kind: type[object]) -> bool:
+    """`isinstance`, which leaves the element what it is to type checkers: a table of anything."""
+    return isinstance(element, kind)
 
 
 def _options(index: Index) -> list[tuple[str, str, Any]]:
