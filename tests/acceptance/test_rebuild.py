@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, func, insert, select
 
 from eventfold import Park, Projector, Reactor, Recorded, Running, View, upsert
+from eventfold.bootstrap.projections import Rebuilt
 from eventfold.errors import CheckpointAheadOfLog, Fenced, HandlerFailed, InvalidInput, ProcessorStopped, ProcessorTaken
 from eventfold.ports.checkpoint_store import Move
 from eventfold.ports.generations import NEXT, OLD
@@ -577,6 +578,23 @@ async def test_fm16_g12_a_copy_that_slept_through_the_switch_stores_nothing(plac
             async with rows.transaction() as transaction:
                 await transaction.commit([(shape, [values])], step)
         assert await rows_of(running) == await folded(running)
+
+
+async def test_fm16_rows_are_never_behind_those_they_replace(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with place.open(application(summing())) as running:
+        await fill(running, 5)
+        finished = running.projections._finished
+
+        async def meanwhile(*arguments: Any, **options: Any) -> Rebuilt:
+            """It has come near the end, and something happens, which the live rows have at once."""
+            await running.execute(tapes, "t1", record(Added(1000)))
+            await running.settled()
+            return await finished(*arguments, **options)
+
+        monkeypatch.setattr(running.projections, "_finished", meanwhile)
+        rebuilt = await running.projections.rebuild("sums")
+        assert await rows_of(running) == await folded(running)
+        assert rebuilt.position == await running.head()
 
 
 async def test_tables_of_several_pages_are_compared_to_the_end(place: Place) -> None:

@@ -755,7 +755,7 @@ MUTANTS: dict[str, Mutant] = {
     "a_task_for_every_step": Mutant(a_task_for_every_step, (T35, "-k", "sqlite"), quick=False),
     "switched_in_pieces": Mutant(switched_in_pieces, (T31, "-k", "sqlite and readers"), quick=False),
     "switched_before_it_has_caught_up": Mutant(
-        switched_before_it_has_caught_up, (T31, "-k", "sqlite and readers"), quick=False
+        switched_before_it_has_caught_up, (REBUILDS, "-k", "sqlite and never_behind")
     ),
     "sleepers_fit_rebuilt_rows": Mutant(sleepers_fit_rebuilt_rows, (REBUILDS, "-k", "sqlite and slept")),
     "rebuilds_mean_the_live_rows": Mutant(rebuilds_mean_the_live_rows, (REBUILDS, "-k", "sqlite and g17")),
