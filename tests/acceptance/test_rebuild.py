@@ -564,7 +564,7 @@ async def test_rows_that_were_taken_over_meanwhile_are_not_switched(place: Place
         assert (await running.projections.switch("sums")).switched
 
 
-async def test_fm16_g12_a_copy_that_slept_through_the_switch_stores_nothing(place: Place) -> None:
+async def test_fm16_a_copy_that_slept_through_the_switch_stores_nothing(place: Place) -> None:
     async with place.open(application(summing())) as running:
         await fill(running, 5)
         slept = await running._stores.rows.checkpoint("sums")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
 
@@ -433,13 +433,13 @@ async def _let_go(around: Surroundings, processor: str, owner: str, held: dict[i
     held.clear()
 
 
-async def _as_often_as_it_takes(step: Callable[[], object]) -> None:
+async def _as_often_as_it_takes(step: Callable[[], Awaitable[None]]) -> None:
     """Somebody may read the tables for long, and is not kept waiting behind us."""
     loop = asyncio.get_running_loop()
     until = loop.time() + _PATIENCE
     while True:
         try:
-            await cast("asyncio.Future[None]", step())
+            await step()
         except _HINDRANCES:
             if loop.time() > until:
                 raise
