@@ -89,7 +89,8 @@ GUARANTEES = (
         "G-17",
         "Rebuilt rows are the live ones",
         "Rows that were filled anew, those that were kept live and the fold of the log are the same. While a rebuild "
-        "goes on and takes their place, readers see the rows of before or of after: no error, no mixture, none missing.",
+        "goes on and takes their place, readers see the rows of before or of after: no error, no mixture, none is "
+        "missing.",
         "yes; the rows end with the process",
     ),
     Guarantee(
