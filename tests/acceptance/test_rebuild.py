@@ -229,7 +229,9 @@ async def test_a_table_that_counts_its_rows_by_itself_is_rebuilt_again_and_again
             assert (await running.projections.rebuild(projector, verify=True)).switched
         await running.execute(tapes, "t1", record(Added(1)))
         await running.settled()
-        assert [n for n, _ in await running.query(select(counted).order_by(counted.c.n))] == [1, 2, 3, 4, 5, 6]
+        numbers = [n for n, _ in await running.query(select(counted).order_by(counted.c.n))]
+        assert numbers[:5] == [1, 2, 3, 4, 5]
+        assert len(numbers) == 6  # the last one is not always 6: a transaction that was fenced has used that up
 
 
 async def test_indexes_have_their_names_again_and_are_those_of_the_live_table(file: File) -> None:
