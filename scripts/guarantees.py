@@ -86,6 +86,14 @@ GUARANTEES = (
         "yes; the rows end with the process",
     ),
     Guarantee(
+        "G-17",
+        "Rebuilt rows are the live ones",
+        "Rows that were filled anew, those that were kept live and the fold of the log are the same. While a rebuild "
+        "goes on and takes their place, readers see the rows of before or of after: no error, no mixture, none is "
+        "missing.",
+        "yes; the rows end with the process",
+    ),
+    Guarantee(
         "G-19",
         "Bounded memory",
         f"A subscription holds one page of at most {EVENTS_OF_A_PAGE} events, and a projector that catches up a few, "

@@ -585,6 +585,7 @@ async def running(
         rows.parking,
         rows.leases,
         rows.actions,
+        rows.generations,
     )
     async with app._started(Running, stores, frozenset({"sums"}), system_clock, lease) as running:
         yield running

@@ -29,11 +29,14 @@ from eventfold.adapters.postgres.commit import Commit
 from eventfold.adapters.postgres.connection import Connections
 from eventfold.adapters.postgres.following import Following
 from eventfold.adapters.postgres.open_unit import OpenUnit
+from eventfold.adapters.sql.generations import Copies
 from eventfold.adapters.sqlite import administration as sqlite_administration
 from eventfold.adapters.sqlite import checkpoint_store as sqlite_checkpoints
+from eventfold.adapters.sqlite import generations as sqlite_generations
 from eventfold.adapters.sqlite import group as sqlite_group
 from eventfold.adapters.sqlite import migrate
 from eventfold.adapters.sqlite.connection import translated
+from eventfold.adapters.sqlite.generations import SqliteGenerations
 from eventfold.adapters.sqlite.group import GroupCommit
 from eventfold.adapters.sqlite.lock import FileLock
 from eventfold.adapters.sqlite.read_model import _OpenTransaction
@@ -57,6 +60,7 @@ from eventfold.processing.act import Act
 from eventfold.processing.ledger import Ledger
 from eventfold.processing.place import Place
 from eventfold.processing.projection import Projection
+from eventfold.processing.rebuild import Rebuild
 from eventfold.processing.seats import Seats
 from eventfold.processing.worker import Worker
 from eventfold.schema.serializer import Serializer
@@ -644,6 +648,33 @@ def the_first_signal_kills(patch: Patch) -> None:
     patch(Supervisor, "stop", at_once)
 
 
+def switched_in_pieces(patch: Patch) -> None:
+    """The switch of a rebuild is not one transaction."""
+    patch(SqliteGenerations, "_transact", SqliteGenerations._write)
+
+
+def switched_before_it_has_caught_up(patch: Patch) -> None:
+    """What has happened since the rebuild came near the end is left for later."""
+    catch_up, once = Rebuild.catch_up, set[Rebuild]()
+
+    async def only_once(rebuild: Rebuild, bounds: Any = None) -> None:
+        if rebuild not in once:
+            once.add(rebuild)
+            await catch_up(rebuild, bounds)
+
+    patch(Rebuild, "catch_up", only_once)
+
+
+def sleepers_fit_rebuilt_rows(patch: Patch) -> None:
+    """The epoch of the rows that are live now is the one they had."""
+    patch(sqlite_generations, "RAISE_EPOCHS", "SELECT ?, ?")
+
+
+def rebuilds_mean_the_live_rows(patch: Patch) -> None:
+    """The statements of handlers go to the live tables, whoever calls."""
+    patch(Copies, "of", lambda copies, element: element)
+
+
 T01, T04, T05, T08 = "test_t01_kill.py", "test_t04_failpoints.py", "test_t05_cancellation.py", "test_t08_disk.py"
 DELETION = "test_t04_deletion.py"
 T15, T30 = "test_t15_lost_hints.py", "test_t30_differential.py"
@@ -652,6 +683,7 @@ T02, T13, T20, T24 = "test_t02_postgres_kill.py", "test_t13_restore.py", "test_t
 T21, T35 = "test_t21_fencing.py", "test_t35_soak.py"
 FOLLOWING, STORM = "test_t04_processing.py", "test_t01_runner_storm.py"
 T33, T40 = "test_t33_linearizable.py", "test_t40_mutated.py"
+T31, REBUILDS = "test_t31_rebuild.py", "../acceptance/test_rebuild.py"
 T42 = "test_t42_sigterm.py"
 T44 = "../upgrade/test_t44_upgrade.py"
 LOCKS, JOINING = "../acceptance/test_d_locks.py", "../acceptance/test_joining.py"
@@ -721,6 +753,12 @@ MUTANTS: dict[str, Mutant] = {
     "checkpoint_a_moment_later": Mutant(checkpoint_a_moment_later, (STORM, "-k", "unknown"), quick=False),
     "every_event_is_kept": Mutant(every_event_is_kept, (T35, "-k", "sqlite"), quick=False),
     "a_task_for_every_step": Mutant(a_task_for_every_step, (T35, "-k", "sqlite"), quick=False),
+    "switched_in_pieces": Mutant(switched_in_pieces, (T31, "-k", "sqlite and readers"), quick=False),
+    "switched_before_it_has_caught_up": Mutant(
+        switched_before_it_has_caught_up, (REBUILDS, "-k", "sqlite and never_behind")
+    ),
+    "sleepers_fit_rebuilt_rows": Mutant(sleepers_fit_rebuilt_rows, (REBUILDS, "-k", "sqlite and slept")),
+    "rebuilds_mean_the_live_rows": Mutant(rebuilds_mean_the_live_rows, (REBUILDS, "-k", "sqlite and g17")),
     "leases_are_kept": Mutant(leases_are_kept, (T42, "-k", "sqlite"), quick=False),
     "the_first_signal_kills": Mutant(the_first_signal_kills, (T42, "-k", "sqlite"), quick=False),
 }

@@ -13,6 +13,7 @@ from eventfold.adapters.codecs.json import JsonCodec
 from eventfold.adapters.system import ManualClock, system_clock, uuid7
 from eventfold.bootstrap.additions import Additions
 from eventfold.bootstrap.hooks import RunnerHooks
+from eventfold.bootstrap.projections import Projections
 from eventfold.bootstrap.running import Running, RunningInTest
 from eventfold.bootstrap.stores import Stores, open_stores
 from eventfold.bootstrap.watchdog import watch_the_loop
@@ -276,6 +277,7 @@ class Eventfold:
             clock,
             self._new_id,
         )
+        running.projections = Projections(stores, around, self.processors, f"{owner}-rebuild")
         try:
             for worker in started:
                 await worker.begin(standby=standby)

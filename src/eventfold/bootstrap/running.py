@@ -12,6 +12,7 @@ from uuid import UUID
 from eventfold.adapters.system import ManualClock
 from eventfold.bootstrap.additions import Additions
 from eventfold.bootstrap.administering import Administering
+from eventfold.bootstrap.projections import Projections
 from eventfold.bootstrap.stores import Stores
 from eventfold.bootstrap.transactions import Transactions
 from eventfold.commands.boundary import BoundaryManager
@@ -58,6 +59,9 @@ _SLOWEST_LOOK: Final = 0.1
 
 class Running:
     """What `async with app.open(url)` gives. Every method raises StoreClosed once the block has ended."""
+
+    projections: Projections
+    """Their rows: rebuilt beside the live ones, switched, and as they were at a point in time."""
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from eventfold.ports.administration import Administration
 from eventfold.ports.clock import Clock
 from eventfold.ports.command_log import CommandLog
 from eventfold.ports.event_store import EventStore
+from eventfold.ports.generations import Generations
 from eventfold.ports.leases import Leases
 from eventfold.ports.parking import ParkingLot
 from eventfold.ports.read_model import ReadModel
@@ -41,7 +42,8 @@ class Stores(msgspec.Struct, frozen=True):
     """
     The log and the rows of one address, transactions over both, and what only an administrator does to them.
 
-    Beside them what processors need: leases of their partitions, events set aside, effects, accepted commands.
+    Beside them what processors need: leases of their partitions, events set aside, effects, accepted commands, and
+    generations of their rows.
     """
 
     events: EventStore
@@ -52,6 +54,7 @@ class Stores(msgspec.Struct, frozen=True):
     parking: ParkingLot
     leases: Leases
     actions: Actions
+    generations: Generations
 
 
 @asynccontextmanager
@@ -108,7 +111,9 @@ async def _open_memory(clock: Clock) -> Stores:
     administration = MemoryAdministration(events, rows, clock)
     rows.parking.edited = administration.note_edit
     units, command_log = MemoryUnits(events, rows, clock), MemoryCommandLog(events)
-    return Stores(events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions)
+    return Stores(
+        events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions, rows.generations
+    )
 
 
 async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migrate: bool) -> Stores:
@@ -129,7 +134,9 @@ async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migra
     busy = options.busy.total_seconds()
     administration = SqliteAdministration.of(events, rows, clock, busy=busy)
     command_log = SqliteCommandLog.of(events)
-    return Stores(events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions)
+    return Stores(
+        events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions, rows.generations
+    )
 
 
 def driver_is_there() -> None:
@@ -165,4 +172,6 @@ async def _open_postgres(address: PostgresAddress, clock: Clock, *, migrate: boo
     )
     administration = PostgresAdministration.of(events, units.over)
     command_log = PostgresCommandLog.of(events)
-    return Stores(events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions)
+    return Stores(
+        events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions, rows.generations
+    )

@@ -18,6 +18,7 @@ from eventfold.cli.init import INIT_EXAMPLES, init
 from eventfold.cli.parked.commands import parked
 from eventfold.cli.printing import Screen
 from eventfold.cli.processors import processors
+from eventfold.cli.projections import AT_EXAMPLES, at, projections
 from eventfold.cli.run import RUN_EXAMPLES, run_app
 from eventfold.cli.sql import SQL_EXAMPLES, sql
 from eventfold.cli.stats import STATS_EXAMPLES, stats
@@ -60,6 +61,8 @@ app.command(sql, help_epilogue=SQL_EXAMPLES)
 app.command(stats, help_epilogue=STATS_EXAMPLES)
 app.command(run_app, name="run", help_epilogue=RUN_EXAMPLES)
 app.command(processors)
+app.command(projections)
+app.command(at, help_epilogue=AT_EXAMPLES)
 app.command(parked)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)

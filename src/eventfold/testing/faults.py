@@ -46,6 +46,8 @@ FAILPOINTS: Final = (
     "actions.after_call",
     "actions.after_settle",
     "reaction.before_checkpoint",
+    "rebuild.before_switch",
+    "rebuild.after_switch",
     "migrate.before_commit",
     "administration.marked",
     "administration.before_removal",

@@ -23,14 +23,14 @@ SELECT p.name, p.kind, p.code_version, p.paused, p.last_error, p.partitions, p.s
                LEFT JOIN {checkpoints} AS c
                       ON c.processor = p.name AND c.generation = 0 AND c.partition = g.partition
               ORDER BY g.partition)
-FROM {processors} AS p ORDER BY p.name
+FROM {processors} AS p WHERE strpos(p.name, ':') = 0 ORDER BY p.name
 """
 IS_PAUSED: Final = "SELECT paused FROM {processors} WHERE name = $1"
 PAUSE: Final = "UPDATE {processors} SET paused = $1, updated_at = $2 WHERE name = $3 RETURNING true"
 START_OVER: Final = """
 UPDATE {processors} SET code_version = 0, last_error = NULL, updated_at = $1 WHERE name = $2 RETURNING kind
 """
-KNOWN: Final = "SELECT name FROM {processors} ORDER BY name"
+KNOWN: Final = "SELECT name FROM {processors} WHERE strpos(name, ':') = 0 ORDER BY name"
 BEGINNING_IN_WORDS: Final = "beginning"
 """How the column has the position 0."""
 

@@ -11,6 +11,7 @@ from asyncpg.exceptions import ReadOnlySQLTransactionError
 from eventfold.adapters.postgres.actions import PostgresActions
 from eventfold.adapters.postgres.asides import printable
 from eventfold.adapters.postgres.connection import Connection, Connections
+from eventfold.adapters.postgres.generations import PostgresGenerations, adopt_within
 from eventfold.adapters.postgres.leases import PostgresLeases
 from eventfold.adapters.postgres.names import Names
 from eventfold.adapters.postgres.parking import PostgresParkingLot
@@ -76,6 +77,7 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
         self._names = names
         self.parking = PostgresParkingLot(connections, names)
         self.leases = PostgresLeases(connections, names, clock)
+        self.generations = PostgresGenerations(connections, names, clock)
         self.actions = PostgresActions(connections, names, clock)
         BindsStatements.__init__(self, postgres_dialect())
 
@@ -100,7 +102,9 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
         async def work(connection: Connection) -> Checkpoint:
             await connection.execute(self._names.fill(ONE_AT_A_TIME))
             recorded = await connection.fetchrow(self._names.fill(RECORDED), processor)
-            if recorded is not None and _is_newer(processor, (version, kind, partitions), tuple(recorded)):
+            mine = (processor, version, partitions, tables)
+            newer = recorded is not None and _is_newer(processor, (version, kind, partitions), tuple(recorded))
+            if newer and not await adopt_within(connection, self._names, *mine, now=self._micros()):
                 await replacing(connection)  # before the checkpoint: a copy that writes holds both in this order
                 await connection.execute(self._names.fill(NO_MORE), processor, partitions)
                 await connection.execute(self._names.fill(SEND_BACK), processor)

@@ -21,13 +21,14 @@ SELECT p.name, p.kind, p.code_version, p.paused, p.last_error, p.updated_at, p.p
        c.partition, c.position, c.updated_at
 FROM {processors} AS p
 LEFT JOIN {checkpoints} AS c ON c.processor = p.name AND c.generation = 0 AND c.partition < p.partitions
+WHERE instr(p.name, ':') = 0
 ORDER BY p.name
 """
 IS_PAUSED: Final = "SELECT paused FROM {processors} WHERE name = ?"
 PAUSE: Final = "UPDATE {processors} SET paused = ?, updated_at = ? WHERE name = ?"
 START_OVER: Final = "UPDATE {processors} SET code_version = 0, last_error = NULL, updated_at = ? WHERE name = ?"
 KIND: Final = "SELECT kind FROM {processors} WHERE name = ?"
-KNOWN: Final = "SELECT name FROM {processors} ORDER BY name"
+KNOWN: Final = "SELECT name FROM {processors} WHERE instr(name, ':') = 0 ORDER BY name"
 
 
 class SqliteProcessors(SqliteCheckpointStore):

@@ -14,6 +14,7 @@ from eventfold.adapters.sql import BindsStatements, ddl_create, ddl_drop, sqlite
 from eventfold.adapters.sqlite.actions import SqliteActions
 from eventfold.adapters.sqlite.bookkeeping import printable
 from eventfold.adapters.sqlite.connection import IN_MEMORY, Connection, speaking_our_errors
+from eventfold.adapters.sqlite.generations import SqliteGenerations, adopt_within
 from eventfold.adapters.sqlite.leases import SqliteLeases
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.processors import FROM_THE_BEGINNING, SqliteProcessors
@@ -86,6 +87,7 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
         super().__init__(writer, reader, names, path, clock, busy=busy)
         self.leases = SqliteLeases(writer, reader, names, path, clock, busy=busy)
         self.actions = SqliteActions(writer, reader, names, path, clock, busy=busy)
+        self.generations = SqliteGenerations(writer, reader, names, path, clock, busy=busy)
         self._queries = queries
         self._queries_lock = threading.Lock()
         BindsStatements.__init__(self, sqlite_dialect())
@@ -113,9 +115,9 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
                 recorded, *rest = found
                 refuse_other_kind(processor, kind, rest[0])
                 refuse_older_code(processor, version, recorded)
-                if recorded < version:
+                if recorded < version and not self._adopted(connection, processor, version, partitions, tables):
                     self._begin_anew(connection, processor, drops)
-                else:
+                elif recorded == version:
                     refuse_other_partitions(processor, partitions, rest[1])
             for statement in creates:
                 connection.execute(statement)
@@ -125,6 +127,13 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
             return self.checkpoint_within(connection, processor)
 
         return await self._transact(work, for_user=True)
+
+    def _adopted(
+        self, connection: Connection, processor: str, version: int, partitions: int, tables: Sequence[Table]
+    ) -> bool:
+        """Whether a rebuild has filled rows for this version beside the live ones: then they are live now."""
+        mine = (processor, version, partitions, tables)
+        return adopt_within(connection, self._names, *mine, now=self._micros())
 
     def _begin_anew(self, connection: Connection, processor: str, drops: Sequence[str]) -> None:
         for statement in drops:
