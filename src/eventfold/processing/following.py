@@ -78,15 +78,15 @@ class Follower:
 
     def __init__(self, hands: Hands, place: Place, query: Query, around: Surroundings) -> None:
         self.place = place
-        self.in_hand = False
+        self.in_hand: bool = False
         """Events are being handled; whoever wants it to leave waits for their end."""
-        self.grants = False
+        self.grants: bool = False
         """It does what people have asked for."""
-        self.end = 0
+        self.end: int = 0
         """The end of the query, as far as anybody has looked."""
         self.waits_since: int | None = None
         """When the first event that is not yet handled was recorded, in µs since 1970; None: there is none."""
-        self.handled = 0
+        self.handled: int = 0
         """Events, since it began."""
         self.progressed: Callable[[], None] = _nobody
         """Called after each portion."""

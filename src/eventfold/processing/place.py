@@ -62,10 +62,10 @@ class Place:
         self.processor = processor
         self.partition = partition
         self.around = around
-        self.checkpoint = Checkpoint(0)
-        self.reached = 0
+        self.checkpoint: Checkpoint = Checkpoint(0)
+        self.reached: int = 0
         """The last event of the query that is done, also one of another partition."""
-        self.leaving = asyncio.Event()
+        self.leaving: asyncio.Event = asyncio.Event()
         self.sure: Callable[[], bool] = _always
         """Whether the partition is certainly still ours, so that what cannot be undone may be done."""
         self.blocked: frozenset[Stream] = frozenset()

@@ -112,7 +112,7 @@ class Attempts:
         self._policy = policy
         self._event: bytes | None = None
         self._pause = 0.0
-        self.count = 0
+        self.count: int = 0
         """Attempts on the event, all in vain."""
 
     def failed(self, event_id: bytes, error: Exception) -> float | Stop | Park | Skip:

@@ -81,7 +81,7 @@ class Projector(RegisteringBatches):
         super().__init__(name)
         self.name = name
         self.timeout = timeout
-        self.on_error = checked_policy(name, on_error)
+        self.on_error: ErrorPolicy = checked_policy(name, on_error)
         self.partitions = partitions
         self.transaction_size = transaction_size
         self.transaction_interval = transaction_interval

@@ -75,11 +75,11 @@ class Reactor(Registering[Act]):
         self.name = name
         self.start: Start = _checked_start(name, start)
         self.emits: frozenset[type[Any]] = _checked_classes(name, emits)
-        self.on_error = checked_policy(name, on_error)
-        self.partitions = _within(name, "partitions", partitions, MOST_PARTITIONS)
-        self.concurrency = _within(name, "concurrency", concurrency, MOST_AT_ONCE)
+        self.on_error: ErrorPolicy = checked_policy(name, on_error)
+        self.partitions: int = _within(name, "partitions", partitions, MOST_PARTITIONS)
+        self.concurrency: int = _within(name, "concurrency", concurrency, MOST_AT_ONCE)
         self.unknown: Unknown = checked_unknown(name, unknown)
-        self.position_every = _within(name, "position_every", position_every, LARGEST_STEP)
+        self.position_every: int = _within(name, "position_every", position_every, LARGEST_STEP)
         if timeout <= 0:
             raise InvalidInput(f"reactor {name!r}: timeout={timeout} seconds; more than 0")
         self.timeout = timeout

@@ -67,7 +67,7 @@ class Worker:
         self.kind: str = processor.kind
         self.query: Query = around.catalogue.resolve(processor.query)
         self.partitions: int = processor.partitions
-        self.stopped = False
+        self.stopped: bool = False
         """It has failed, and `error` says why."""
         self.progress: Bell = Bell()
         self._processor = processor

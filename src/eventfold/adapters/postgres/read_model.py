@@ -75,10 +75,10 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
     def __init__(self, connections: Connections, names: Names, clock: Clock) -> None:
         super().__init__(connections, names, clock)
         self._names = names
-        self.parking = PostgresParkingLot(connections, names)
-        self.leases = PostgresLeases(connections, names, clock)
-        self.generations = PostgresGenerations(connections, names, clock)
-        self.actions = PostgresActions(connections, names, clock)
+        self.parking: PostgresParkingLot = PostgresParkingLot(connections, names)
+        self.leases: PostgresLeases = PostgresLeases(connections, names, clock)
+        self.generations: PostgresGenerations = PostgresGenerations(connections, names, clock)
+        self.actions: PostgresActions = PostgresActions(connections, names, clock)
         BindsStatements.__init__(self, postgres_dialect())
 
     # ---------------------------------------------------------------------- set-up

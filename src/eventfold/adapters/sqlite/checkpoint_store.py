@@ -43,7 +43,7 @@ class SqliteCheckpointStore(Bookkeeping):
         self, writer: Writer, reader: Connection | None, names: Names, path: str, clock: Clock, *, busy: float = 0.0
     ) -> None:
         super().__init__(writer, reader, names, path, clock, busy=busy)
-        self.parking = SqliteParkingLot(writer, reader, names, path, clock, busy=busy)
+        self.parking: SqliteParkingLot = SqliteParkingLot(writer, reader, names, path, clock, busy=busy)
         self._checkpoint, self._set_out, self._advance = map(names.fill, (CHECKPOINT, SET_OUT, ADVANCE))
 
     async def checkpoint(self, processor: str, partition: int = 0) -> Checkpoint:

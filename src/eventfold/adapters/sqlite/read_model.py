@@ -85,9 +85,9 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
         busy: float = 0.0,
     ) -> None:
         super().__init__(writer, reader, names, path, clock, busy=busy)
-        self.leases = SqliteLeases(writer, reader, names, path, clock, busy=busy)
-        self.actions = SqliteActions(writer, reader, names, path, clock, busy=busy)
-        self.generations = SqliteGenerations(writer, reader, names, path, clock, busy=busy)
+        self.leases: SqliteLeases = SqliteLeases(writer, reader, names, path, clock, busy=busy)
+        self.actions: SqliteActions = SqliteActions(writer, reader, names, path, clock, busy=busy)
+        self.generations: SqliteGenerations = SqliteGenerations(writer, reader, names, path, clock, busy=busy)
         self._queries = queries
         self._queries_lock = threading.Lock()
         BindsStatements.__init__(self, sqlite_dialect())

@@ -50,7 +50,7 @@ class Supervisor:
         tell: Callable[[Happening], None],
     ) -> None:
         self.workers = workers
-        self.stopping = asyncio.Event()
+        self.stopping: asyncio.Event = asyncio.Event()
         self._hooks = hooks
         self._restarts = restarts
         self._kill = kill
