@@ -989,7 +989,7 @@ async def test_i10_truncating_empties_the_tables_and_they_are_filled_anew(place:
         outcome = await running.execute(tapes, "t", record(Added(1), Added(2)))
         await running.settled()
         epoch = (await running._stores.rows.checkpoint("sums")).epoch
-        await running.truncate(projector)
+        await running.empty(projector)
 
         async def filled() -> bool:
             checkpoint = await running._stores.rows.checkpoint("sums")
@@ -1001,7 +1001,7 @@ async def test_i10_truncating_empties_the_tables_and_they_are_filled_anew(place:
         assert await running.query(sums) == [("t", 3)]
         assert await running.query(positions) == [(1,), (2,)]  # those of another processor are as they were
     async with place.open(application(projector), run=False) as running:
-        await running.truncate(projector)
+        await running.empty(projector)
         assert await running.query(sums) == []
         assert (await running._stores.rows.checkpoint("sums")).position == 0
 
@@ -1027,7 +1027,7 @@ async def test_i10_dropping_leaves_nothing_of_a_projector_and_is_refused_while_i
 async def test_i10_only_a_projector_of_the_application_is_truncated(place: Place) -> None:
     async with place.open(application(summing())) as running:
         with pytest.raises(InvalidInput, match="no processor 'seen'"):
-            await running.truncate(seeing())
+            await running.empty(seeing())
         with pytest.raises(InvalidInput, match="is no projector"):
             await running.drop("sums")  # type: ignore[arg-type] # what is to be refused
 

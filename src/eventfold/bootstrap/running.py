@@ -382,7 +382,7 @@ class Running:
             known = sorted(self._workers)
             raise InvalidInput(f"no processor {name!r} in this application; there are {known}") from None
 
-    async def truncate(self, projector: Projector) -> None:
+    async def empty(self, projector: Projector) -> None:
         """
         Empty the projector's tables and send it back to the beginning, in one transaction; wherever it runs, it fills
         them anew.
@@ -398,7 +398,7 @@ class Running:
         begins as if it never had.
 
         Raises:
-            InvalidInput: somebody runs it; or as `truncate` does.
+            InvalidInput: somebody runs it; or as `empty` does.
         """
         mine = self._mine_to_empty(projector)
         held = [each for each in await self._stores.leases.leases(projector.name) if each.left > 0]
