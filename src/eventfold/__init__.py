@@ -10,6 +10,7 @@ from eventfold.domain.boundary import Boundary
 from eventfold.domain.decider import Decider
 from eventfold.domain.deletion import StreamDeleted
 from eventfold.domain.message import Pending, Recorded, Stream
+from eventfold.domain.process import Cancel, Complete, Emit, Schedule, Send
 from eventfold.domain.query import Query
 from eventfold.schema.registry import Events
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from eventfold.processing.act import Act
     from eventfold.processing.event_handler import EventHandler, Handling
     from eventfold.processing.policy import Park, Retry, Skip, Stop
+    from eventfold.processing.process_manager import ProcessManager
     from eventfold.processing.processor import ProcessorStatus
     from eventfold.processing.projector import Projector
     from eventfold.processing.reactor import Reactor
@@ -43,8 +45,11 @@ __all__ = [
     "Aggregate",
     "Boundary",
     "Bus",
+    "Cancel",
     "Channel",
+    "Complete",
     "Decider",
+    "Emit",
     "Ended",
     "EventHandler",
     "Eventfold",
@@ -58,6 +63,7 @@ __all__ = [
     "Outcome",
     "Park",
     "Pending",
+    "ProcessManager",
     "ProcessorFailure",
     "ProcessorStatus",
     "Projector",
@@ -68,6 +74,8 @@ __all__ = [
     "Retry",
     "RunnerHooks",
     "Running",
+    "Schedule",
+    "Send",
     "Skip",
     "Staged",
     "Stop",
@@ -97,6 +105,7 @@ _LATER = {
     "ManualClock": "eventfold.adapters.system",
     "Outcome": "eventfold.commands.decision",
     "Park": "eventfold.processing.policy",
+    "ProcessManager": "eventfold.processing.process_manager",
     "ProcessorFailure": "eventfold.processing.surroundings",
     "ProcessorStatus": "eventfold.processing.processor",
     "Projector": "eventfold.processing.projector",

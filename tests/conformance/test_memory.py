@@ -17,6 +17,7 @@ from eventfold.ports.command_log import CommandLog
 from eventfold.ports.event_store import EventStore
 from eventfold.ports.leases import Leases
 from eventfold.ports.read_model import ReadModel
+from eventfold.ports.timers import Timers
 from eventfold.ports.unit import Units
 from eventfold.testing.conformance import (
     ActionsConformance,
@@ -28,6 +29,7 @@ from eventfold.testing.conformance import (
     ParkingLotConformance,
     ProcessorRegisterConformance,
     ReadModelConformance,
+    TimersConformance,
     UnitsConformance,
 )
 
@@ -115,6 +117,22 @@ class TestI11ActionsInMemory(ActionsConformance):
     @pytest.fixture
     def other(self, rows: SqliteReadModel) -> Actions:
         return rows.actions
+
+
+class TestFM18TimersInMemory(TimersConformance):
+    @pytest.fixture
+    async def rows(self, clock: ManualClock) -> AsyncIterator[ReadModel]:
+        rows = await open_sqlite_rows_in_memory(clock=clock)
+        yield rows
+        await rows.close()
+
+    @pytest.fixture
+    def timers(self, rows: SqliteReadModel) -> Timers:
+        return rows.timers
+
+    @pytest.fixture
+    def other(self, rows: SqliteReadModel) -> Timers:
+        return rows.timers
 
 
 class TestUnitsInMemory(UnitsConformance):

@@ -14,6 +14,7 @@ from eventfold.adapters.postgres.leases import PostgresLeases
 from eventfold.adapters.postgres.migrate import bring_up_to_date
 from eventfold.adapters.postgres.names import Names
 from eventfold.adapters.postgres.read_model import PostgresReadModel
+from eventfold.adapters.postgres.timers import PostgresTimers
 from eventfold.adapters.system import ManualClock
 from eventfold.testing.conformance import (
     ActionsConformance,
@@ -22,6 +23,7 @@ from eventfold.testing.conformance import (
     ParkingLotConformance,
     ProcessorRegisterConformance,
     ReadModelConformance,
+    TimersConformance,
 )
 from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresServer
@@ -129,6 +131,30 @@ class TestPostgresLeases(OnPostgres, LeasesConformance):
         return asyncio.sleep  # it is the server's clock, and nobody moves that
 
 
+class TestFM18PostgresTimers(OnPostgres, TimersConformance):
+    @pytest.fixture
+    def timers(self, rows: PostgresReadModel) -> PostgresTimers:
+        return rows.timers
+
+    @pytest.fixture
+    def other(self, others: PostgresReadModel) -> PostgresTimers:
+        return others.timers
+
+    @pytest.fixture
+    def now(self, rows: PostgresReadModel) -> Callable[[], Awaitable[int]]:
+        async def now() -> int:
+            async with rows._connections.use() as connection:
+                asked = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+                micros: int = await connection.fetchval(asked)
+                return micros
+
+        return now
+
+    @pytest.fixture
+    def pass_time(self) -> Callable[[float], Awaitable[None]]:
+        return asyncio.sleep  # it is the server's clock, and nobody moves that
+
+
 class TestPgBouncerCheckpoints(ThroughPgBouncer, TestPostgresCheckpoints):
     pass
 
@@ -150,4 +176,8 @@ class TestPgBouncerActions(ThroughPgBouncer, TestPostgresActions):
 
 
 class TestPgBouncerLeases(ThroughPgBouncer, TestPostgresLeases):
+    pass
+
+
+class TestFM18PgBouncerTimers(ThroughPgBouncer, TestFM18PostgresTimers):
     pass

@@ -15,6 +15,7 @@ from eventfold.adapters.system import ManualClock
 from eventfold.ports.actions import Actions
 from eventfold.ports.event_store import EventStore
 from eventfold.ports.leases import Leases
+from eventfold.ports.timers import Timers
 from eventfold.testing.conformance import (
     ActionsConformance,
     CheckpointStoreConformance,
@@ -24,6 +25,7 @@ from eventfold.testing.conformance import (
     ParkingLotConformance,
     ProcessorRegisterConformance,
     ReadModelConformance,
+    TimersConformance,
     UnitsConformance,
 )
 
@@ -178,6 +180,24 @@ class TestI11SqliteActions(OnSqlite, ActionsConformance):
 
 
 class TestI11SqliteActionsInItsThread(TestI11SqliteActions):
+    placement: Placement = "thread"
+
+
+class TestFM18SqliteTimers(OnSqlite, TimersConformance):
+    @pytest.fixture
+    def rows(self, both: Opened) -> SqliteReadModel:
+        return both[1]
+
+    @pytest.fixture
+    def timers(self, rows: SqliteReadModel) -> Timers:
+        return rows.timers
+
+    @pytest.fixture
+    def other(self, others: SqliteReadModel) -> Timers:
+        return others.timers
+
+
+class TestFM18SqliteTimersInItsThread(TestFM18SqliteTimers):
     placement: Placement = "thread"
 
 

@@ -130,10 +130,11 @@ MATRIX: dict[str, frozenset[str] | set[str]] = {
     "SELECT {bound}()": EVERYBODY,
     "SELECT {recognise}()": EVERYBODY,
     "SELECT * FROM {snapshots}": OWNER,
-    "SELECT * FROM {timers}": OWNER,
     # what was replied to a command is for those who give commands, what the world has answered for those who act on it
     "SELECT * FROM {commands}": APPENDERS,
     "SELECT * FROM {actions}": PROJECTORS,
+    "SELECT * FROM {timers}": PROJECTORS,
+    "INSERT INTO {timers} VALUES ('m', '1', 'due', 1, 'Late', '\\x7b7d', 1)": PROJECTORS,
     COMMAND: APPENDERS,
     "UPDATE {commands} SET reply = NULL": OWNER,
     "DELETE FROM {commands}": OWNER,

@@ -586,6 +586,7 @@ async def running(
         rows.leases,
         rows.actions,
         rows.generations,
+        rows.timers,
     )
     async with app._started(Running, stores, frozenset({"sums"}), system_clock, lease) as running:
         yield running

@@ -64,6 +64,7 @@ from eventfold.processing.rebuild import Rebuild
 from eventfold.processing.seats import Seats
 from eventfold.processing.worker import Worker
 from eventfold.schema.serializer import Serializer
+from tests.torture.mutants_of_managers import PLANTED
 
 Patch: TypeAlias = Callable[[Any, str, Any], None]
 
@@ -685,6 +686,7 @@ FOLLOWING, STORM = "test_t04_processing.py", "test_t01_runner_storm.py"
 T33, T40 = "test_t33_linearizable.py", "test_t40_mutated.py"
 T31, REBUILDS = "test_t31_rebuild.py", "../acceptance/test_rebuild.py"
 T42 = "test_t42_sigterm.py"
+MANAGERS = "../acceptance/test_fm18_managers.py"
 T44 = "../upgrade/test_t44_upgrade.py"
 LOCKS, JOINING = "../acceptance/test_d_locks.py", "../acceptance/test_joining.py"
 HANDLERS = "../acceptance/test_e_handlers.py"
@@ -761,5 +763,6 @@ MUTANTS: dict[str, Mutant] = {
     "rebuilds_mean_the_live_rows": Mutant(rebuilds_mean_the_live_rows, (REBUILDS, "-k", "sqlite and g17")),
     "leases_are_kept": Mutant(leases_are_kept, (T42, "-k", "sqlite"), quick=False),
     "the_first_signal_kills": Mutant(the_first_signal_kills, (T42, "-k", "sqlite"), quick=False),
+    **{name: Mutant(planting, (MANAGERS, "-k", test)) for name, (planting, test) in PLANTED.items()},
 }
 """`sync_normal`, `sync_off` and two more are planted by T-03 itself, against itself."""

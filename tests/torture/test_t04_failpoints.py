@@ -34,9 +34,9 @@ PASSINGS = (1, 2, 3)
 STORED = "append.after_commit_before_ack"
 ONCE = "migrate.before_commit"
 NOT_IN_MEMORY = {"append.after_insert", ONCE}
-ELSEWHERE = ("unit.", "administration.", "lease.", "actions.", "reaction.", "rebuild.")
+ELSEWHERE = ("unit.", "administration.", "lease.", "actions.", "reaction.", "rebuild.", "manager.", "timers.")
 PASSED = [each for each in FAILPOINTS if not each.startswith(ELSEWHERE)]
-"""By commands and projections. Transactions, administrators, leases, effects, rebuilds have tests of their own."""
+"""By commands and projections. What else there is has tests of its own for this."""
 MUTANT = os.environ.get("EVENTFOLD_MUTANT", "")
 
 

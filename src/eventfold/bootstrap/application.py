@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from eventfold.adapters.codecs.json import JsonCodec
@@ -33,6 +33,9 @@ from eventfold.ports.codec import Codec
 from eventfold.ports.telemetry import SILENT, Telemetry
 from eventfold.processing.event_handler import EventHandler
 from eventfold.processing.following import Hands
+from eventfold.processing.management import Management
+from eventfold.processing.orders import Orders
+from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.projection import Projection
 from eventfold.processing.projector import Projector
 from eventfold.processing.reaction import Reaction
@@ -47,6 +50,7 @@ from eventfold.schema.serializer import Serializer
 __all__ = ["Eventfold"]
 
 R = TypeVar("R", bound=Running)
+AnyProcessor: TypeAlias = Projector | Reactor | ProcessManager[Any, Any]
 
 LEASE: Final = timedelta(seconds=10)
 _SHORTEST_LEASE: Final = timedelta(seconds=0.3)
@@ -58,7 +62,7 @@ class Eventfold:
 
     Args:
         deciders: the aggregates and boundaries it executes commands on.
-        processors: the projectors and reactors it runs.
+        processors: the projectors, reactors and process managers it runs.
         handlers: what is called with the events of a command, within the append or after it, in this order.
         buses: where the events of commands are published afterwards.
         on_handler_error: called when an event handler or a bus has failed, beside the log.
@@ -83,7 +87,7 @@ class Eventfold:
         self,
         *,
         deciders: Sequence[Aggregate[Any, Any, Any] | Boundary[Any, Any, Any]] = (),
-        processors: Sequence[Projector | Reactor] = (),
+        processors: Sequence[AnyProcessor] = (),
         handlers: Sequence[EventHandler | TransactionalHandler] = (),
         buses: Sequence[Bus] = (),
         events: Events | None = None,
@@ -102,10 +106,13 @@ class Eventfold:
         _refuse_duplicates("processors", ((each.name, each) for each in processors))
         _refuse_duplicates("tables", ((table.name.casefold(), each) for each in processors for table in each.tables))
         self.deciders: tuple[Aggregate[Any, Any, Any] | Boundary[Any, Any, Any], ...] = tuple(deciders)
-        self.processors: tuple[Projector | Reactor, ...] = tuple(processors)
+        self.processors: tuple[AnyProcessor, ...] = tuple(processors)
+        managers = [each for each in processors if isinstance(each, ProcessManager)]
+        _refuse_duplicates("categories", ((each.name, each) for each in (*deciders, *managers)))
         recorded = [cls for each in deciders for cls in each.events]
         emitted = [cls for each in processors if isinstance(each, Reactor) for cls in sorted(each.emits, key=repr)]
-        self._catalogue = (events or Events()).with_defaults_for([*recorded, *emitted])
+        managed = [cls for each in managers for cls in (*each.every_input, *sorted(each.everything_emitted, key=repr))]
+        self._catalogue = (events or Events()).with_defaults_for([*recorded, *emitted, *managed])
         for each in processors:
             self._catalogue.resolve(each.query)
         self._handlers = tuple(handlers)
@@ -113,7 +120,8 @@ class Eventfold:
         additions = Additions(self._catalogue, self.processors)
         for addition in (*handlers, *buses):
             additions.admit(addition)
-        self._serializer = Serializer(self._catalogue, codec or JsonCodec(), new_id)
+        self._codec = codec or JsonCodec()
+        self._serializer = Serializer(self._catalogue, self._codec, new_id)
         self._clock = clock
         self._new_id = new_id
         self._on_recorded = on_recorded
@@ -124,7 +132,7 @@ class Eventfold:
         self._attempts = attempts
         self._warm = warm
 
-    def processor(self, name: str) -> Projector | Reactor:
+    def processor(self, name: str) -> AnyProcessor:
         """
         Raises:
             InvalidInput: there is none of that name.
@@ -134,8 +142,8 @@ class Eventfold:
                 return each
         raise InvalidInput(f"no processor {name!r} in this application; there are {sorted(self._names)}")
 
-    def processors_of(self, kind: str) -> tuple[Projector | Reactor, ...]:
-        """Those of one kind, in the order in which the application names them: "projector", "reactor"."""
+    def processors_of(self, kind: str) -> tuple[AnyProcessor, ...]:
+        """Those of one kind, in the order in which the application names them: "projector", "reactor", "manager"."""
         return tuple(each for each in self.processors if each.kind == kind)
 
     @asynccontextmanager
@@ -250,9 +258,14 @@ class Eventfold:
         async def execute(*arguments: Any, **options: Any) -> Outcome[Any, Any, None]:
             return await running.execute(*arguments, **options)
 
-        def hands_of(processor: Projector | Reactor) -> Hands:
+        def hands_of(processor: AnyProcessor) -> Hands:
             if isinstance(processor, Reactor):
                 return Reaction(processor, around, stores.actions, recorder, execute)
+            if isinstance(processor, ProcessManager):
+                orders = Orders(self._codec, self.deciders, processor.commands)
+                return Management(
+                    processor, around, stores.actions, stores.events, stores.timers, orders, recorder, execute
+                )
             return Projection(processor, around)
 
         owner = new_owner()
@@ -295,7 +308,7 @@ class Eventfold:
             await dispatch.close()
 
 
-def _seats(processor: Projector | Reactor, around: Surroundings, owner: str, lease: timedelta | None) -> Seats | None:
+def _seats(processor: AnyProcessor, around: Surroundings, owner: str, lease: timedelta | None) -> Seats | None:
     """None: nobody is asked whether he runs it too."""
     if lease is None:
         return None

@@ -18,6 +18,7 @@ from eventfold.ports.generations import NEXT, OLD, Generation, processor_of, tab
 from eventfold.ports.read_model import Params, ReadModel
 from eventfold.processing.following import Follower
 from eventfold.processing.place import Place
+from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.projection import Projection
 from eventfold.processing.projector import Projector
 from eventfold.processing.reactor import Reactor
@@ -71,7 +72,11 @@ class Projections:
     """What can be done with the rows of the application's projectors while everything goes on."""
 
     def __init__(
-        self, stores: Stores, around: Surroundings, processors: Sequence[Projector | Reactor], owner: str
+        self,
+        stores: Stores,
+        around: Surroundings,
+        processors: Sequence[Projector | Reactor | ProcessManager[Any, Any]],
+        owner: str,
     ) -> None:
         self._stores = stores
         self._around = around

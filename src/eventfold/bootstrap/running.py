@@ -33,6 +33,7 @@ from eventfold.ports.clock import Clock
 from eventfold.ports.event_store import Append, Appended, Condition, EventSink, EventSource, SinkOnly, SourceOnly
 from eventfold.ports.read_model import Params
 from eventfold.processing.event_handler import EventHandler, Hearing
+from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.processor import ProcessorStatus
 from eventfold.processing.projector import Projector
 from eventfold.processing.reactor import Reactor
@@ -289,7 +290,9 @@ class Running:
             columns = ", ".join(rows[0]._fields)
             raise InvalidInput(f"{into.__name__} does not take the columns {columns}: {error}") from error
 
-    async def wait_for(self, processor: Projector | Reactor | str, position: int, *, timeout: float = 5.0) -> None:
+    async def wait_for(
+        self, processor: Projector | Reactor | ProcessManager[Any, Any] | str, position: int, *, timeout: float = 5.0
+    ) -> None:
         """
         Return once the processor has handled everything up to `position`: read your own writes.
 
@@ -343,10 +346,21 @@ class Running:
         return awaited
 
     async def settled(self, *, timeout: float = 10.0) -> None:
-        """Return once every processor of this process has handled all that is in the store now. For tests."""
+        """
+        Return once every processor of this process has handled all that is in the store now, and time-outs that are
+        due have come. For tests.
+        """
+        async with asyncio.timeout(timeout):
+            for name in sorted(self._started):
+                await self._until_rung(name)
         head = await self._stores.events.head()
         for name in sorted(self._started):
             await self.wait_for(name, head, timeout=timeout)
+
+    async def _until_rung(self, name: str) -> None:
+        """No time-out of it is due. It may be another process that lets them come, so the store is asked."""
+        while await self._stores.timers.due(name, limit=1) and not self._workers[name].stopped:  # noqa: ASYNC110 - as said
+            await asyncio.sleep(_FIRST_LOOK)
 
     def status(self) -> dict[str, ProcessorStatus]:
         """How the processors are doing, by name; those that run elsewhere are shown as not running here."""
@@ -374,7 +388,7 @@ class Running:
             await asyncio.wait(late)
         return not late
 
-    def _worker(self, processor: Projector | Reactor | str) -> Worker:
+    def _worker(self, processor: Projector | Reactor | ProcessManager[Any, Any] | str) -> Worker:
         name = processor if isinstance(processor, str) else processor.name
         try:
             return self._workers[name]

@@ -28,6 +28,7 @@ from eventfold.ports.generations import Generations
 from eventfold.ports.leases import Leases
 from eventfold.ports.parking import ParkingLot
 from eventfold.ports.read_model import ReadModel
+from eventfold.ports.timers import Timers
 from eventfold.ports.unit import Units
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Stores(msgspec.Struct, frozen=True):
     """
     The log and the rows of one address, transactions over both, and what only an administrator does to them.
 
-    Beside them what processors need: leases of their partitions, events set aside, effects, accepted commands, and
-    generations of their rows.
+    Beside them what processors need: leases of their partitions, events set aside, effects, accepted commands,
+    generations of their rows, timers.
     """
 
     events: EventStore
@@ -55,6 +56,7 @@ class Stores(msgspec.Struct, frozen=True):
     leases: Leases
     actions: Actions
     generations: Generations
+    timers: Timers
 
 
 @asynccontextmanager
@@ -111,9 +113,8 @@ async def _open_memory(clock: Clock) -> Stores:
     administration = MemoryAdministration(events, rows, clock)
     rows.parking.edited = administration.note_edit
     units, command_log = MemoryUnits(events, rows, clock), MemoryCommandLog(events)
-    return Stores(
-        events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions, rows.generations
-    )
+    beside = (rows.parking, rows.leases, rows.actions, rows.generations, rows.timers)
+    return Stores(events, rows, administration, units, command_log, *beside)
 
 
 async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migrate: bool) -> Stores:
@@ -134,9 +135,8 @@ async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migra
     busy = options.busy.total_seconds()
     administration = SqliteAdministration.of(events, rows, clock, busy=busy)
     command_log = SqliteCommandLog.of(events)
-    return Stores(
-        events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions, rows.generations
-    )
+    beside = (rows.parking, rows.leases, rows.actions, rows.generations, rows.timers)
+    return Stores(events, rows, administration, units, command_log, *beside)
 
 
 def driver_is_there() -> None:
@@ -172,6 +172,5 @@ async def _open_postgres(address: PostgresAddress, clock: Clock, *, migrate: boo
     )
     administration = PostgresAdministration.of(events, units.over)
     command_log = PostgresCommandLog.of(events)
-    return Stores(
-        events, rows, administration, units, command_log, rows.parking, rows.leases, rows.actions, rows.generations
-    )
+    beside = (rows.parking, rows.leases, rows.actions, rows.generations, rows.timers)
+    return Stores(events, rows, administration, units, command_log, *beside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
@@ -15,7 +16,17 @@ from eventfold.errors import StoreNotMigrated
 if TYPE_CHECKING:
     from eventfold.bootstrap.stores import Stores
 
-__all__ = ["DEFAULT_STORE", "AsJson", "Count", "Place", "Seconds", "StoreUrl", "looking", "open_for_reading"]
+__all__ = [
+    "DEFAULT_STORE",
+    "AsJson",
+    "Count",
+    "Place",
+    "Seconds",
+    "StoreUrl",
+    "login_name",
+    "looking",
+    "open_for_reading",
+]
 
 DEFAULT_STORE: Final = "sqlite:///eventfold.db"
 
@@ -24,6 +35,14 @@ AsJson: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", show_d
 Count: TypeAlias = Annotated[int, Parameter(validator=Number(gte=1))]
 Place: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0))]
 Seconds: TypeAlias = Annotated[float, Parameter(validator=Number(gte=0))]
+
+
+def login_name() -> str:
+    """Who asks. Raises Refused where nobody knows."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise Refused("nobody knows your login name: say --actor who you are") from error
 
 
 @asynccontextmanager

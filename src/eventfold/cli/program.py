@@ -15,6 +15,7 @@ from eventfold.cli.event import EVENT_EXAMPLES, event
 from eventfold.cli.exits import EXIT_CODES, Exit, report
 from eventfold.cli.importing import importing
 from eventfold.cli.init import INIT_EXAMPLES, init
+from eventfold.cli.managers import managers
 from eventfold.cli.parked.commands import parked
 from eventfold.cli.printing import Screen
 from eventfold.cli.processors import processors
@@ -64,6 +65,7 @@ app.command(processors)
 app.command(projections)
 app.command(at, help_epilogue=AT_EXAMPLES)
 app.command(parked)
+app.command(managers)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)
 app.command(admin)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from eventfold.domain.message import Stream
 from eventfold.errors import CannotInferEvents, InvalidInput
 
-__all__ = ["Aggregate", "event_classes"]
+__all__ = ["Aggregate", "command_classes", "event_classes"]
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -67,7 +67,17 @@ def event_classes(name: str, evolve: Callable[..., Any], events: Sequence[type[A
         InvalidInput: `events` names none, or what is no class.
         CannotInferEvents: no annotation, or one that cannot be resolved.
     """
-    return _inferred(name, evolve) if events is None else _declared(name, events)
+    return _inferred(name, evolve, "evolve", "event", -1) if events is None else _declared(name, events)
+
+
+def command_classes(name: str, decide: Callable[..., Any]) -> tuple[type[Any], ...]:
+    """
+    The command classes of a decider: those of the annotation of its `decide`.
+
+    Raises:
+        CannotInferEvents: no annotation, or one that cannot be resolved.
+    """
+    return _inferred(name, decide, "decide", "command", 0)
 
 
 def _declared(name: str, events: Sequence[object]) -> tuple[type[Any], ...]:
@@ -77,28 +87,30 @@ def _declared(name: str, events: Sequence[object]) -> tuple[type[Any], ...]:
     return classes
 
 
-def _inferred(name: str, evolve: Callable[..., Any]) -> tuple[type[Any], ...]:
-    function = getattr(evolve, "__func__", evolve)
+def _inferred(
+    name: str, of: Callable[..., Any], function_name: str, what: str, which: Literal[0, -1]
+) -> tuple[type[Any], ...]:
+    function = getattr(of, "__func__", of)
     try:
         hints = typing.get_type_hints(function)
     except Exception as error:  # annotations are the user's code: any error may come out of them
-        raise CannotInferEvents(name, f"the annotations of evolve cannot be resolved ({error})") from error
+        raise CannotInferEvents(name, f"the annotations of {function_name} cannot be resolved ({error})") from error
     names = function.__code__.co_varnames[: function.__code__.co_argcount] if hasattr(function, "__code__") else ()
     wanted = [each for each in names if each not in ("self", "cls")]
-    if len(wanted) != _STATE_AND_EVENT or wanted[-1] not in hints:
-        raise CannotInferEvents(name, "evolve has no annotation for its event")
-    return tuple(dict.fromkeys(_members(name, hints[wanted[-1]])))
+    if len(wanted) != _STATE_AND_EVENT or wanted[which] not in hints:
+        raise CannotInferEvents(name, f"{function_name} has no annotation for its {what}")
+    return tuple(dict.fromkeys(_members(name, hints[wanted[which]], f"{function_name} is no {what} class")))
 
 
-def _members(name: str, annotation: object) -> list[type[Any]]:
+def _members(name: str, annotation: object, otherwise: str) -> list[type[Any]]:
     origin = get_origin(annotation)
     if origin is typing.Union or isinstance(annotation, types.UnionType):
-        return [each for part in get_args(annotation) for each in _members(name, part)]
+        return [each for part in get_args(annotation) for each in _members(name, part, otherwise)]
     if origin is Annotated:
-        return _members(name, get_args(annotation)[0])
+        return _members(name, get_args(annotation)[0], otherwise)
     alias = getattr(annotation, "__value__", None)  # `type Event = A | B` of Python 3.12
     if alias is not None:
-        return _members(name, alias)
+        return _members(name, alias, otherwise)
     if isinstance(annotation, type) and annotation not in (object, type(None), Any):
         return [annotation]
-    raise CannotInferEvents(name, f"{annotation!r} in the annotation of evolve is no event class")
+    raise CannotInferEvents(name, f"{annotation!r} in the annotation of {otherwise}")

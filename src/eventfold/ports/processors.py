@@ -83,8 +83,8 @@ class ProcessorRegister(Protocol):
 
 def refuse_side_effects(processor: str, kind: str, *, allowed: bool) -> None:
     """Raises InvalidInput for one that would act on the world outside of the store once more, unless it may."""
-    if kind == "reactor" and not allowed:
+    if kind in {"reactor", "manager"} and not allowed:
         raise InvalidInput(
-            f"processor {processor!r} is a reactor: from the beginning it would do again what it has done before; "
+            f"processor {processor!r} is a {kind}: from the beginning it would do again what it has done before; "
             "if that is what you want, say so with --allow-side-effects"
         )

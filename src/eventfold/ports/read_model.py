@@ -24,6 +24,7 @@ __all__ = [
     "RowTransaction",
     "Shape",
     "Writes",
+    "keeps_its_place",
     "refuse_older_code",
     "refuse_other_kind",
     "refuse_other_partitions",
@@ -189,8 +190,18 @@ def refuse_other_kind(processor: str, kind: str, recorded: str) -> None:
         raise InvalidInput(f"{processor!r} is a {kind} here, but the store knows a {recorded} of that name")
 
 
-def refuse_older_code(processor: str, version: int, recorded: int | None) -> None:
-    """Raises InvalidInput where a higher version than that of the code has filled the tables."""
+def keeps_its_place(kind: str) -> bool:
+    """Whether newer code of it goes on where the older has stopped, because what it has decided stands."""
+    return kind == "manager"
+
+
+def refuse_older_code(processor: str, version: int, recorded: int | None, kind: str = "projector") -> None:
+    """Raises InvalidInput where a higher version than that of the code has filled the tables, or has decided."""
+    if recorded is not None and recorded > version and keeps_its_place(kind):
+        raise InvalidInput(
+            f"{kind} {processor!r} is version {version} here, but version {recorded} has decided in this store, and "
+            "its processes cannot go back; deploy the newer code"
+        )
     if recorded is not None and recorded > version:
         raise InvalidInput(
             f"projector {processor!r} is version {version} here, but version {recorded} has filled its tables; "

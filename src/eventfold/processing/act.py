@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal, NoReturn, ParamSpec, TypeAlias, TypeVar, cast, overload
 from uuid import UUID, uuid5
@@ -11,22 +10,20 @@ from uuid import UUID, uuid5
 import msgspec
 
 from eventfold.commands.context import refuse_beside_transaction, refuse_inside_projection
-from eventfold.commands.decision import Outcome, envelope
+from eventfold.commands.decision import Outcome
 from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
-from eventfold.domain.message import NewEvent, Recorded, Stream
+from eventfold.domain.message import Recorded
 from eventfold.errors import (
     ActionUnknown,
-    AppendOutcomeUnknown,
-    EventIdConflict,
     InvalidInput,
     StoreUnavailable,
     Unencodable,
 )
 from eventfold.ports.actions import Action, Intent, checked_intents
-from eventfold.ports.event_store import ANY, Append, Appended
 from eventfold.ports.failpoint import failpoint
+from eventfold.processing.emitting import emit_once
 from eventfold.processing.event_handler import Executes
 from eventfold.processing.ledger import Ledger
 from eventfold.processing.results import Lost, Result, result_of
@@ -43,11 +40,7 @@ Check: TypeAlias = Callable[[Recorded[Any], str], Awaitable[bool]]
 """`await check(recorded, key)`: whether the action has been done after all."""
 Unknown: TypeAlias = Literal["park", "repeat"] | Check
 
-_log = logging.getLogger("eventfold.processing")
-
 _NAMESPACE: Final = UUID("6c1f0a53-7c0e-5d0b-9a4e-2f6a1d9c8e70")  # for life: ids that are stored come from it
-_ASKED: Final = 3
-"""Times that an append is asked for, with the same id, when the store does not say what became of it."""
 
 
 class Means(msgspec.Struct, frozen=True):
@@ -231,38 +224,9 @@ class Act:
             )
         refuse_inside_projection()
         refuse_beside_transaction(recorder)
-        place = Stream.of(*stream)
         self._emitted += 1
         id = self._derived(f"event {self._emitted}")
-        (new,) = recorder.encode([event], envelope(metadata, recorder.telemetry))
-        new = msgspec.structs.replace(new, event_id=id.bytes)
-        try:
-            appended = await self._appended(Append(place, [new], ANY), event)
-        except EventIdConflict as conflict:
-            _log.warning(
-                "reactor %r would emit %r for event %s now, and has emitted something else before, which stands: %s",
-                name, new.type, self.recorded.event_id, conflict.why,
-            )  # fmt: skip
-            return
-        if not appended.streams[0].deduplicated:
-            await self._tell(place, event, new, appended)
-
-    async def _appended(self, append: Append, event: object) -> Appended:
-        asked = 1
-        while True:
-            try:
-                return await self._means.recorder.append_once(append, event)
-            except AppendOutcomeUnknown as error:  # its id makes it safe to ask again, and the answer is the truth
-                if asked == _ASKED:
-                    raise
-                asked += 1
-                _log.warning("reactor %r asks again: %s", self._means.reactor, error)
-
-    async def _tell(self, stream: Stream, event: object, new: NewEvent, appended: Appended) -> None:
-        recorder = self._means.recorder
-        recorded = recorder.recorded(stream, [event], [new], appended.streams[0])
-        if recorder.dispatch.needed:
-            await recorder.dispatch.tell(recorded)
+        await emit_once(recorder, f"reactor {name!r}", self.recorded.event_id, event, id, stream, metadata)
 
     @overload
     async def execute(

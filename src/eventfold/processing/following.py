@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import groupby
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -19,7 +20,7 @@ from eventfold.processing.gathering import gathered
 from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Left, Place, in_words
 from eventfold.processing.surroundings import Surroundings
 
-__all__ = ["Follower", "Hands"]
+__all__ = ["Follower", "Hands", "KeepsTime"]
 
 _log = logging.getLogger("eventfold.processing")
 
@@ -32,6 +33,8 @@ _AT_ONCE: Final = 10_000
 """Parked events that are in memory at once, if no more of them have to be."""
 _HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction)
 _EVERYTHING: Final = Query.all()
+_KEEPS_TIME: Final = 0
+"""The partition whose follower does what is to be done beside events."""
 
 
 class Hands(Protocol):
@@ -69,6 +72,23 @@ class Hands(Protocol):
         ...
 
 
+@runtime_checkable
+class KeepsTime(Protocol):
+    """Hands that have something to do beside events: what comes when its time has come."""
+
+    ignored: int
+    """Events that came too late for it, in this process."""
+
+    async def by_itself(self, place: Place) -> None:
+        """
+        Do it until it is cancelled, or the place is left. One partition of the processor in the world does.
+
+        Raises:
+            whatever is wrong: the processor stops here.
+        """
+        ...
+
+
 class Follower:
     """
     Follows until it is asked to leave, or the processor has to stop.
@@ -99,6 +119,18 @@ class Follower:
         Raises:
             ProcessingError: the processor stops here; Fenced: somebody else has moved its checkpoint.
         """
+        if not isinstance(self._hands, KeepsTime) or self.place.partition != _KEEPS_TIME:
+            await self._follow()
+            return
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beside = tasks.create_task(self._hands.by_itself(self.place), name=f"{self.place.processor} by itself")
+                await self._follow()
+                beside.cancel()
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # the first of them has ended the other
+
+    async def _follow(self) -> None:
         pause = 0.0
         while not self.place.leaving.is_set():
             try:

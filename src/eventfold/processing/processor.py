@@ -53,6 +53,7 @@ class ProcessorStatus(msgspec.Struct, frozen=True):
         standby: who runs it, when this process only stands by.
         rate: events a second, over the last ten seconds.
         stopped: it has failed, and `error` says why; nothing moves it here until it is started again.
+        ignored: of a process manager, inputs that came to a process after its end, and time-outs that came too late.
     """
 
     name: str
@@ -67,3 +68,4 @@ class ProcessorStatus(msgspec.Struct, frozen=True):
     standby: str | None = None
     rate: float = 0.0
     stopped: bool = False
+    ignored: int = 0

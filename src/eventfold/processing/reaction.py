@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from eventfold.commands.context import context
 from eventfold.commands.recording import Recorder
@@ -26,14 +27,25 @@ from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Left, Place
 from eventfold.processing.reactor import Reactor
 from eventfold.processing.surroundings import Surroundings
 
-__all__ = ["Reaction"]
+__all__ = ["Paced", "Reacting", "Reaction"]
 
 _HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction)
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
 
-class Reaction:
+class Paced(Protocol):
+    """How a processor that acts wants to be run."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def concurrency(self) -> int: ...
+    @property
+    def position_every(self) -> int: ...
+
+
+class Reacting(ABC):
     """
     Handles portions of events and moves the checkpoint over those that are done without a gap.
 
@@ -44,17 +56,12 @@ class Reaction:
 
     interval: float = 0.0
 
-    def __init__(
-        self, reactor: Reactor, around: Surroundings, actions: Actions, recorder: Recorder, execute: Executes
-    ) -> None:
-        self.most: int = max(PAGE, reactor.position_every)
-        self._name = reactor.name
-        self._concurrency = reactor.concurrency
-        self._timeout = reactor.timeout
-        self._every = reactor.position_every
-        self._handlers = reactor.handlers
+    def __init__(self, processor: Paced, around: Surroundings, actions: Actions) -> None:
+        self.most: int = max(PAGE, processor.position_every)
+        self._name = processor.name
+        self._concurrency = processor.concurrency
+        self._every = processor.position_every
         self._actions = actions
-        self._means = Means(reactor.name, reactor.emits, reactor.unknown, recorder, execute)
         self._rows = around.rows
         self._decode = around.serializer.decode
         self._telemetry = around.telemetry
@@ -65,7 +72,7 @@ class Reaction:
         Handle them, those of one stream in order, and move the place over them: all, or those before the error.
 
         Raises:
-            ProcessingError: the reactor stops here. Fenced: somebody else has the partition.
+            ProcessingError: the processor stops here. Fenced: somebody else has the partition.
             Left: it leaves; what was under way is finished.
             StoreError: the store cannot do it, now or ever; while it is merely busy or away this waits.
         """
@@ -104,7 +111,7 @@ class Reaction:
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(number):
-                    workers.create_task(self._one_by_one(portion, place, ledger), name=f"reactor {self._name}")
+                    workers.create_task(self._one_by_one(portion, place, ledger), name=f"reaction {self._name}")
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None  # the first of them has ended the others
 
@@ -170,25 +177,9 @@ class Reaction:
         ):
             await self._call(recorded, attempt, ledger)
 
+    @abstractmethod
     async def _call(self, recorded: Recorded[Any], attempt: int, ledger: Ledger) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        before = task.cancelling()
-        event: object = recorded.event
-        id = str(recorded.event_id)
-        act = Act(self._means, ledger, recorded, attempt)
-        try:
-            with context(recorded.correlation_id or id, id):
-                for function in (self._handlers.single.get(type(event)), self._handlers.catch_all):
-                    if function is not None and (pending := function(recorded, act)) is not None:
-                        await within(self._timeout, pending)
-        except asyncio.CancelledError as error:
-            if task.cancelling() > before:  # it is we who end
-                raise
-            why = f"reactor {self._name!r}: something that its function has awaited was cancelled"
-            raise ProcessingError(recorded, self._name, error, why) from error
-        finally:
-            act.close()
+        """Do what is to be done about one event. Raises whatever is wrong with that."""
 
     # -------------------------------------------------------------------- the checkpoint
 
@@ -223,6 +214,38 @@ class Reaction:
     async def _is_taken(self, place: Place, last: StoredEvent) -> bool:
         stored = await self._rows.checkpoint(place.processor, place.partition)
         return stored == Checkpoint(last.position, last.event_id, place.checkpoint.epoch)
+
+
+class Reaction(Reacting):
+    """A reactor's functions, called with each event and what they act with."""
+
+    def __init__(
+        self, reactor: Reactor, around: Surroundings, actions: Actions, recorder: Recorder, execute: Executes
+    ) -> None:
+        super().__init__(reactor, around, actions)
+        self._handlers = reactor.handlers
+        self._timeout = reactor.timeout
+        self._means = Means(reactor.name, reactor.emits, reactor.unknown, recorder, execute)
+
+    async def _call(self, recorded: Recorded[Any], attempt: int, ledger: Ledger) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        before = task.cancelling()
+        event: object = recorded.event
+        id = str(recorded.event_id)
+        act = Act(self._means, ledger, recorded, attempt)
+        try:
+            with context(recorded.correlation_id or id, id):
+                for function in (self._handlers.single.get(type(event)), self._handlers.catch_all):
+                    if function is not None and (pending := function(recorded, act)) is not None:
+                        await within(self._timeout, pending)
+        except asyncio.CancelledError as error:
+            if task.cancelling() > before:  # it is we who end
+                raise
+            why = f"reactor {self._name!r}: something that its function has awaited was cancelled"
+            raise ProcessingError(recorded, self._name, error, why) from error
+        finally:
+            act.close()
 
 
 class _Portion:

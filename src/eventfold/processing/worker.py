@@ -28,7 +28,7 @@ from eventfold.errors import (
 from eventfold.ports.checkpoint_store import Checkpoint
 from eventfold.ports.subscription import Bell
 from eventfold.ports.telemetry import LAG, LAG_SECONDS, RUNNING, SILENT, Reading
-from eventfold.processing.following import Follower, Hands
+from eventfold.processing.following import Follower, Hands, KeepsTime
 from eventfold.processing.place import Place
 from eventfold.processing.processor import Processor, ProcessorStatus
 from eventfold.processing.seats import Seats
@@ -456,6 +456,7 @@ class Worker:
             others[0].owner if others else None,
             self._rate(),
             self.stopped,
+            self._hands.ignored if isinstance(self._hands, KeepsTime) else 0,
         )
 
     def _handled(self) -> int:

@@ -11,6 +11,7 @@ import msgspec
 
 from eventfold.domain.deletion import STREAM_DELETED, StreamDeleted
 from eventfold.domain.message import NewEvent, Recorded, StoredEvent, Stream, to_micros
+from eventfold.domain.story import STORIES, Record
 from eventfold.errors import DecodeError, InvalidInput, Unencodable, UnknownEvent
 from eventfold.ports.clock import IdSource, bytes_of
 from eventfold.ports.codec import Codec, QuickCodec, Undecodable
@@ -89,6 +90,8 @@ class Serializer:
         )
         # the store has written it, whatever the codec of the application is
         self._decoders[STREAM_DELETED, 1, _JSON] = self._quick[STREAM_DELETED, 1, _JSON] = _deleted
+        for name, cls in STORIES.items():
+            self._decoders[name, 1, _JSON] = self._quick[name, 1, _JSON] = _told(cls)
 
     def encode(self, events: Sequence[object], envelope: Envelope) -> list[NewEvent]:
         """
@@ -205,6 +208,19 @@ def _deleted(data: bytes | str) -> StreamDeleted:
         return _DELETED.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Undecodable(str(error)) from error
+
+
+def _told(cls: type[Record]) -> Callable[[bytes | str], Record]:
+    """How to read what a process manager has recorded, whatever the codec of the application is."""
+    decoder = msgspec.json.Decoder(cls)
+
+    def decode(data: bytes | str) -> Record:
+        try:
+            return decoder.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Undecodable(str(error)) from error
+
+    return decode
 
 
 def _refuse_too_long(data: Sequence[bytes | str | None]) -> None:

@@ -3,6 +3,7 @@ Given these events, when this command, then that: tests that read as the domain 
 
     given(books, Bought(3)).when(Buy(8)).then_rejects(NotEnoughCopies)
     await given(stock, Bought(3), stream=("book", "isbn-1")).then_rows(stock_t, [{"isbn": "isbn-1", "left": 7}])
+    given(loans, Bought(1)).when(Overdue("isbn-1")).then(Send(books, "isbn-1", Return(1)))
 
 Decisions need no store and no event loop; projectors run against tables in memory. The idea is Greg Young's; the
 shape is the one of cqrs-es.
@@ -21,9 +22,11 @@ from eventfold.bootstrap.stores import open_stores
 from eventfold.domain.boundary import Boundary
 from eventfold.domain.decider import Decider, fold
 from eventfold.domain.message import Stream
+from eventfold.domain.process import Action
 from eventfold.errors import InvalidInput
 from eventfold.ports.event_store import Append
 from eventfold.ports.telemetry import SILENT
+from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.projection import Projection
 from eventfold.processing.projector import Projector
 from eventfold.processing.surroundings import Surroundings
@@ -34,11 +37,12 @@ from eventfold.schema.serializer import Envelope, Serializer
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
-__all__ = ["Decided", "Given", "Projected", "given"]
+__all__ = ["Answered", "Decided", "Given", "Managed", "Projected", "given"]
 
 C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
+I = TypeVar("I")  # noqa: E741 - as in ProcessManager
 _NO_EVENTS: Events = Events()
 
 
@@ -47,27 +51,34 @@ def given(
     subject: Projector, /, *history: object, stream: tuple[str, str] = ..., events: Events = ...
 ) -> Projected: ...
 @overload
+def given(subject: ProcessManager[S, I], /, *history: I, key: str = ...) -> Managed[S, I]: ...
+@overload
 def given(subject: Boundary[C, S, E], /, *history: object) -> Given[C, S, E]: ...
 @overload
 def given(subject: Decider[C, S, E], /, *history: E) -> Given[C, S, E]: ...
 
 
 def given(
-    subject: Projector | Boundary[Any, Any, Any] | Decider[Any, Any, Any],
+    subject: Projector | ProcessManager[Any, Any] | Boundary[Any, Any, Any] | Decider[Any, Any, Any],
     /,
     *history: Any,
     stream: tuple[str, str] = ("given", "1"),
+    key: str = "1",
     events: Events = _NO_EVENTS,
-) -> Projected | Given[Any, Any, Any]:
+) -> Projected | Managed[Any, Any] | Given[Any, Any, Any]:
     """
-    Start a scenario: a decider with what has happened to it, or a projector with what has happened at all.
+    Start a scenario: a decider with what has happened to it, a projector with what has happened at all, or a process
+    manager with what one of its processes has seen.
 
     Args:
         stream: where the history took place, for projectors.
+        key: of the process, for managers.
         events: the catalogue, for projectors whose events differ from the default.
     """
     if isinstance(subject, Projector):
         return Projected(subject, events).given(*history, stream=stream)
+    if isinstance(subject, ProcessManager):
+        return Managed(subject, history, key)
     return Given(subject, history)
 
 
@@ -148,6 +159,47 @@ class Decided(Generic[S, E]):
             raise AssertionError(f"expected {expected}, but it raised {self.rejection!r}") from self.rejection
 
 
+class Managed(Generic[S, I]):
+    """A process manager, and what one of its processes has seen."""
+
+    def __init__(self, manager: ProcessManager[S, I], history: Sequence[I], key: str) -> None:
+        self._manager = manager
+        self._state = manager.initial(key)
+        for seen in history:
+            self._state = _evolved(manager, self._state, seen)
+
+    def when(self, seen: I) -> Answered[S]:
+        """Let it see one more: an event, or a time-out that has come."""
+        state = _evolved(self._manager, self._state, seen)
+        unchanged = _Unchanged(state)
+        actions = tuple(self._manager.react(state, seen))
+        unchanged.check(state, f"reacting to {seen!r}")
+        return Answered(state, actions)
+
+    def then_state(self, expected: S) -> None:
+        """The state after the history is this."""
+        _same("state", expected, self._state)
+
+
+class Answered(Generic[S]):
+    """What a process does about what it has seen."""
+
+    def __init__(self, state: S, actions: tuple[Action, ...]) -> None:
+        self.state: S = state
+        self.actions: tuple[Action, ...] = actions
+
+    def then(self, *expected: Action) -> Answered[S]:
+        """Exactly these actions, in this order; none when nothing is expected."""
+        if self.actions != expected:
+            raise AssertionError(f"expected actions\n  {_listed(expected)}\nbut it gives\n  {_listed(self.actions)}")
+        return self
+
+    def then_state(self, expected: S) -> Answered[S]:
+        """The state after it is this."""
+        _same("state", expected, self.state)
+        return self
+
+
 class Projected:
     """A projector and what it has seen. It runs when rows are asked for."""
 
@@ -205,6 +257,13 @@ class Projected:
             await worker.catch_up()
             rows: list[Any] = await stores.rows.query(select(table))
         return [row._asdict() for row in rows]
+
+
+def _evolved(manager: ProcessManager[S, I], state: S, seen: I) -> S:
+    unchanged = _Unchanged(state)
+    after = manager.evolve(state, seen)
+    unchanged.check(state, f"evolving on {seen!r}")
+    return after
 
 
 def _known(decider: object, events: Sequence[E]) -> Sequence[E]:

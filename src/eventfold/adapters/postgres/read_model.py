@@ -19,6 +19,7 @@ from eventfold.adapters.postgres.processors import BEGINNING_IN_WORDS, PostgresP
 from eventfold.adapters.postgres.row_transaction import OpenTransaction
 from eventfold.adapters.postgres.session import AS_OF_NOW, in_transaction, session
 from eventfold.adapters.postgres.tables import empty_tables, make_tables, replace_tables
+from eventfold.adapters.postgres.timers import PostgresTimers
 from eventfold.adapters.postgres.transient import again_if_transient
 from eventfold.adapters.sql import BindsStatements, postgres_dialect
 from eventfold.errors import InvalidInput
@@ -27,6 +28,7 @@ from eventfold.ports.clock import Clock
 from eventfold.ports.read_model import (
     Params,
     RowTransaction,
+    keeps_its_place,
     refuse_older_code,
     refuse_other_kind,
     refuse_other_partitions,
@@ -79,6 +81,7 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
         self.leases: PostgresLeases = PostgresLeases(connections, names, clock)
         self.generations: PostgresGenerations = PostgresGenerations(connections, names, clock)
         self.actions: PostgresActions = PostgresActions(connections, names, clock)
+        self.timers: PostgresTimers = PostgresTimers(connections, names)
         BindsStatements.__init__(self, postgres_dialect())
 
     # ---------------------------------------------------------------------- set-up
@@ -216,14 +219,15 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
 
 def _is_newer(processor: str, code: tuple[int, str, int], recorded: tuple[int, str, int]) -> bool:
     """
-    Whether the code is newer than what has filled the tables.
+    Whether the code is newer than what has filled the tables, so that it begins anew.
 
     Raises:
         InvalidInput: it is another kind, older, or divided in another way.
     """
     version, kind, partitions = code
     refuse_other_kind(processor, kind, recorded[1])
-    refuse_older_code(processor, version, recorded[0])
-    if version == recorded[0]:
+    refuse_older_code(processor, version, recorded[0], kind)
+    begins_anew = version > recorded[0] and not keeps_its_place(kind)
+    if not begins_anew:
         refuse_other_partitions(processor, partitions, recorded[2])
-    return version > recorded[0]
+    return begins_anew

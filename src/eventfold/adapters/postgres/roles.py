@@ -38,11 +38,11 @@ READABLE: Final = (
     "events", "event_tags", "events_json", "stream_marks", "store", "store_migrations", "incarnations", "processors",
     "leases", "lease_members", "checkpoints", "parked", "removed_events",
 )  # fmt: skip
-"""What readers, writers and projectors may SELECT from. Payloads elsewhere (snapshots, timers) are the owner's."""
+"""What readers, writers and projectors may SELECT from. Payloads elsewhere (snapshots) are the owner's."""
 BOOKKEEPING: Final = ("processors", "leases", "lease_members", "checkpoints", "parked")
 """What projectors write of their own."""
-EFFECTS: Final = ("actions",)
-"""What projectors write of their own too, and nobody else reads: what the world has answered."""
+EFFECTS: Final = ("actions", "timers")
+"""What projectors write of their own too, and nobody else reads: what the world has answered, what is to come."""
 ENTERING: Final = ("commands",)
 """What writers add to and look up, and nobody else reads: what was replied to a command."""
 READING: Final = ("bound", "horizon", "recognise")

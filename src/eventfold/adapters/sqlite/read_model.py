@@ -18,6 +18,7 @@ from eventfold.adapters.sqlite.generations import SqliteGenerations, adopt_withi
 from eventfold.adapters.sqlite.leases import SqliteLeases
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.processors import FROM_THE_BEGINNING, SqliteProcessors
+from eventfold.adapters.sqlite.timers import SqliteTimers
 from eventfold.adapters.sqlite.writer import Writer
 from eventfold.errors import InvalidInput, StoreClosed, UnsupportedStatement
 from eventfold.ports.checkpoint_store import Checkpoint, Move
@@ -28,6 +29,7 @@ from eventfold.ports.read_model import (
     Params,
     RowTransaction,
     Writes,
+    keeps_its_place,
     refuse_older_code,
     refuse_other_kind,
     refuse_other_partitions,
@@ -88,6 +90,7 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
         self.leases: SqliteLeases = SqliteLeases(writer, reader, names, path, clock, busy=busy)
         self.actions: SqliteActions = SqliteActions(writer, reader, names, path, clock, busy=busy)
         self.generations: SqliteGenerations = SqliteGenerations(writer, reader, names, path, clock, busy=busy)
+        self.timers: SqliteTimers = SqliteTimers(writer, reader, names, path, clock, busy=busy)
         self._queries = queries
         self._queries_lock = threading.Lock()
         BindsStatements.__init__(self, sqlite_dialect())
@@ -114,10 +117,11 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
             if found is not None:
                 recorded, *rest = found
                 refuse_other_kind(processor, kind, rest[0])
-                refuse_older_code(processor, version, recorded)
-                if recorded < version and not self._adopted(connection, processor, version, partitions, tables):
+                refuse_older_code(processor, version, recorded, kind)
+                newer = recorded < version and not keeps_its_place(kind)
+                if newer and not self._adopted(connection, processor, version, partitions, tables):
                     self._begin_anew(connection, processor, drops)
-                elif recorded == version:
+                elif not newer:
                     refuse_other_partitions(processor, partitions, rest[1])
             for statement in creates:
                 connection.execute(statement)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 from cyclopts import App, Parameter
 
 from eventfold.cli.exits import Exit, Refused
-from eventfold.cli.options import DEFAULT_STORE, AsJson, Count, Seconds, StoreUrl, open_for_reading
+from eventfold.cli.options import DEFAULT_STORE, AsJson, Count, Seconds, StoreUrl, login_name, open_for_reading
 from eventfold.cli.parked.entries import (
     action_row,
     behind,
@@ -194,7 +193,7 @@ async def retry(
         raise Refused("what is unknown is looked at and settled one by one: give a POSITION with --unknown")
     if unknown is None and not (key is None and result is None):
         raise Refused("--key and --result say more about --unknown done, or repeat")
-    who = _login_name() if actor is None else actor
+    who = login_name() if actor is None else actor
     async with open_for_reading(store) as stores:
         standing = await _standing(stores, processor)
         if position is None:
@@ -354,10 +353,3 @@ async def _tell(
             print(visible(fate(before, after, standing, wait)))
     resolved = all(after is not None and after.resolution is not None for _, after in found)
     return Exit.OK if wait is None or resolved else Exit.FINDINGS
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise Refused("nobody knows your login name: say --actor who you are") from error

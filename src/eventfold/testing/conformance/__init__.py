@@ -22,6 +22,7 @@ from eventfold.testing.conformance.leases import LeasesConformance
 from eventfold.testing.conformance.parking import ParkingLotConformance
 from eventfold.testing.conformance.processors import ProcessorRegisterConformance
 from eventfold.testing.conformance.read_model import ReadModelConformance
+from eventfold.testing.conformance.timers import TimersConformance
 from eventfold.testing.conformance.units import UnitsConformance
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "ParkingLotConformance",
     "ProcessorRegisterConformance",
     "ReadModelConformance",
+    "TimersConformance",
     "UnitsConformance",
 ]
