@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from eventfold.domain.aggregate import event_classes
 from eventfold.domain.message import Recorded, Stream
@@ -65,8 +65,8 @@ class ProcessManager(Generic[S, I]):
         CannotInferEvents: no annotation on `evolve`, or one that cannot be resolved.
     """
 
-    kind: Final = "manager"
-    tables: Final[tuple[Table, ...]] = ()
+    kind: str = "manager"
+    tables: Sequence[Table] = ()
 
     def __init__(
         self,
