@@ -55,7 +55,7 @@ from eventfold.ports.failpoint import failpoint
 from eventfold.ports.migrations import Migrations
 from eventfold.ports.parking import Settled
 from eventfold.ports.unit import CommandTaken
-from eventfold.processing import following
+from eventfold.processing import following, worker
 from eventfold.processing.act import Act
 from eventfold.processing.ledger import Ledger
 from eventfold.processing.place import Place
@@ -308,6 +308,7 @@ def commit_without_the_disk(patch: Patch) -> None:
 def outage_stops_a_projector(patch: Patch) -> None:
     """A subscription that cannot begin is the end, also for who had one before."""
     patch(following, "_HINDRANCES", (StoreBusy, RetryTransaction))
+    patch(worker, "_HINDRANCES", (StoreBusy, RetryTransaction))
 
 
 def checkpoint_is_believed(patch: Patch) -> None:
@@ -714,7 +715,7 @@ MUTANTS: dict[str, Mutant] = {
     "commit_without_the_disk": Mutant(commit_without_the_disk, (T24, "-k", "again_and_again"), quick=False),
     "outage_stops_a_projector": Mutant(outage_stops_a_projector, (T24, "-k", "loses_its_transaction")),
     "checkpoint_is_believed": Mutant(checkpoint_is_believed, (T24, "-k", "promoted")),
-    "checkpoint_without_compare": Mutant(checkpoint_without_compare, (T21, "-k", "stands_still and sqlite")),
+    "checkpoint_without_compare": Mutant(checkpoint_without_compare, (FOLLOWING, "-k", "stands_still and after_apply")),
     "servers_are_alike": Mutant(servers_are_alike, (T24, "-k", "lost_its_end and 60")),
     "copy_is_the_same_store": Mutant(copy_is_the_same_store, (T13,)),
     "migration_takes_more_than_it_adds": Mutant(
