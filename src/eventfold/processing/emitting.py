@@ -50,8 +50,11 @@ async def emit_once(
             who, new.type, cause, conflict.why,
         )  # fmt: skip
         return
-    if not appended.streams[0].deduplicated and recorder.dispatch.needed:
-        await recorder.dispatch.tell(recorder.recorded(place, [event], [new], appended.streams[0]))
+    if appended.streams[0].deduplicated:
+        return
+    recorded = recorder.recorded(place, [event], [new], appended.streams[0])
+    if recorder.dispatch.needed:
+        await recorder.dispatch.tell(recorded)
 
 
 async def _appended(recorder: Recorder, who: str, append: Append, event: object) -> Appended:
