@@ -172,8 +172,17 @@ def written_and_imported(title: str, text: str) -> dict[str, Any]:
     importlib.invalidate_caches()
     name = ".".join(file.with_suffix("").parts)
     sys.modules.pop(name, None)  # the same title twice: the later text replaces the earlier
+    forget_elsewhere(name.partition(".")[0])
     imported = importlib.import_module(name)
     return {key: value for key, value in vars(imported).items() if not key.startswith("__")}
+
+
+def forget_elsewhere(root: str) -> None:
+    """Another document may have had a module, or a package, of that name in its own directory."""
+    places = getattr(sys.modules.get(root), "__path__", ())
+    if not any(Path(place).is_relative_to(Path.cwd()) for place in places):
+        for known in [each for each in sys.modules if each == root or each.startswith(f"{root}.")]:
+            del sys.modules[known]
 
 
 def commands(block: Block) -> Iterator[tuple[int, list[str]]]:
