@@ -307,8 +307,8 @@ def commit_without_the_disk(patch: Patch) -> None:
 
 def outage_stops_a_projector(patch: Patch) -> None:
     """A subscription that cannot begin is the end, also for who had one before."""
-    patch(following, "_HINDRANCES", (StoreBusy, RetryTransaction))
-    patch(worker, "_HINDRANCES", (StoreBusy, RetryTransaction))
+    patch(following, "HINDRANCES", (StoreBusy, RetryTransaction))
+    patch(worker, "HINDRANCES", (StoreBusy, RetryTransaction))
 
 
 def checkpoint_is_believed(patch: Patch) -> None:

@@ -24,14 +24,17 @@ NEXT: Final[Generation] = "next"
 OLD: Final[Generation] = "old"
 
 
-def processor_of(projector: str, generation: Generation) -> str:
-    """The name under which a generation has its checkpoints. No processor is called that: it has a colon in it."""
-    return f"{projector}:{generation}"
+def processor_of(projector: str, generation: str) -> str:
+    """
+    The name under which a generation has its checkpoints, "" being the live one. No processor is called that: it has a
+    colon in it.
+    """
+    return f"{projector}:{generation}" if generation else projector
 
 
 def table_suffix(generation: str) -> str:
-    """What the names of its tables and indexes end with."""
-    return f"__{generation}"
+    """What the names of its tables and indexes end with; of "", the live one, with nothing more."""
+    return f"__{generation}" if generation else ""
 
 
 class GenerationRecord(msgspec.Struct, frozen=True):

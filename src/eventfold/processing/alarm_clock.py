@@ -15,16 +15,12 @@ from eventfold.errors import (
     Conflict,
     EventfoldError,
     EventIdConflict,
-    RetryTransaction,
-    StoreBusy,
-    StoreFull,
-    StoreUnavailable,
 )
 from eventfold.ports.event_store import EXISTS, Append, EventStore
 from eventfold.ports.failpoint import failpoint
 from eventfold.ports.timers import Gone, Timer, Timers
 from eventfold.processing.instance import Alarm, derived
-from eventfold.processing.place import Left, Place
+from eventfold.processing.place import HINDRANCES, Left, Place
 
 __all__ = ["AlarmClock", "timed_out"]
 
@@ -36,7 +32,7 @@ MOST: Final = 500
 """Time-outs that come in one transaction."""
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
-_HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction, AppendOutcomeUnknown)
+_HINDRANCES: Final = (*HINDRANCES, AppendOutcomeUnknown)
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 _alarm: Final = msgspec.json.Decoder(Alarm)
 

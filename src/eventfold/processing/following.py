@@ -13,11 +13,11 @@ import msgspec
 
 from eventfold.domain.message import StoredEvent
 from eventfold.domain.query import Query
-from eventfold.errors import Fenced, RetryTransaction, StoreBusy, StoreFull, StoreUnavailable
+from eventfold.errors import Fenced, StoreFull, StoreUnavailable
 from eventfold.ports.parking import Parked, Settled
 from eventfold.ports.telemetry import HANDLED
 from eventfold.processing.gathering import gathered
-from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Left, Place, in_words
+from eventfold.processing.place import HINDRANCES, NO_EVENT_IS_TO_BLAME, Left, Place, in_words
 from eventfold.processing.surroundings import Surroundings
 
 __all__ = ["Follower", "Hands", "KeepsTime"]
@@ -31,7 +31,6 @@ _UNSAVED: Final = 10_000
 """Events of other partitions that are passed, at most, before the checkpoint is moved over them."""
 _AT_ONCE: Final = 10_000
 """Parked events that are in memory at once, if no more of them have to be."""
-_HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction)
 _EVERYTHING: Final = Query.all()
 _KEEPS_TIME: Final = 0
 """The partition whose follower does what is to be done beside events."""
@@ -145,7 +144,7 @@ class Follower:
                             return
             except Left:
                 return
-            except _HINDRANCES as hindrance:
+            except HINDRANCES as hindrance:
                 self.in_hand = False
                 if not isinstance(hindrance, StoreUnavailable | StoreFull):
                     pause = _AFTER_BUSY
@@ -168,9 +167,6 @@ class Follower:
             async for caught_up in portions:
                 if caught_up:
                     return
-
-    def lag(self) -> int:
-        return max(0, self.end - self.place.reached)
 
     async def _handled(self, interval: float) -> AsyncGenerator[bool]:
         """After each portion of the subscription that has been handled: whether nothing more is in the store."""

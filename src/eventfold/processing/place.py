@@ -16,6 +16,7 @@ from eventfold.errors import (
     ProcessingError,
     ProcessorStopped,
     RetryTransaction,
+    StoreBusy,
     StoreError,
     StoreFull,
     StoreUnavailable,
@@ -26,11 +27,12 @@ from eventfold.ports.telemetry import PARKED, SKIPPED
 from eventfold.processing.policy import Attempts, ErrorPolicy, Park, Skip, Stop
 from eventfold.processing.surroundings import ProcessorFailure, Surroundings, Verdict
 
-__all__ = ["NO_EVENT_IS_TO_BLAME", "Left", "Place"]
+__all__ = ["HINDRANCES", "NO_EVENT_IS_TO_BLAME", "Left", "Place"]
 
 NO_EVENT_IS_TO_BLAME: Final = (Fenced, StoreError, RetryTransaction)
 """What is not the event's fault: its handler is called again, or somebody else has the partition."""
-
+HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction)
+"""What passes by itself: whoever meets it waits, and does the same again."""
 
 _NONE: Final[Mapping[Stream, int]] = {}
 
@@ -71,7 +73,6 @@ class Place:
         self.blocked: frozenset[Stream] = frozenset()
         """Streams with a parked event, in which nothing may overtake it."""
         self._partitions = partitions
-        self._policy = policy
         self._attempts = Attempts(policy)
         self._told = told
         self._in_trouble = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -10,7 +9,7 @@ from eventfold.domain.deletion import StreamDeleted
 from eventfold.domain.message import Recorded
 from eventfold.domain.query import Alternative, Query
 from eventfold.errors import InvalidInput
-from eventfold.processing.handlers import Handler, RegisteringBatches, Registers
+from eventfold.processing.handlers import Handler, RegisteringBatches, Registers, checked_name
 from eventfold.processing.policy import ErrorPolicy, Stop, checked_policy
 from eventfold.processing.view import View
 
@@ -24,7 +23,6 @@ Result = TypeVar("Result", bound=Coroutine[Any, Any, None] | None)
 TIMEOUT: Final = 30.0
 MOST_PARTITIONS: Final = 1_024
 LARGEST_SIZE: Final = 10_000
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
 class Projector(RegisteringBatches):
@@ -66,8 +64,6 @@ class Projector(RegisteringBatches):
         transaction_interval: float = 0.0,
         timeout: float = TIMEOUT,
     ) -> None:
-        if not _NAME.fullmatch(name):
-            raise InvalidInput(f"{name!r} is no name for a projector: a letter, then letters, digits, '_', '.' or '-'")
         if version < 1:
             raise InvalidInput(f"projector {name!r}: version {version}; versions start at 1")
         if partitions < 1 or partitions > MOST_PARTITIONS:
@@ -78,7 +74,7 @@ class Projector(RegisteringBatches):
             raise InvalidInput(f"projector {name!r}: transaction_interval={transaction_interval} seconds")
         if timeout <= 0:
             raise InvalidInput(f"projector {name!r}: timeout={timeout} seconds; more than 0")
-        super().__init__(name)
+        super().__init__(checked_name("a projector", name))
         self.name = name
         self.timeout = timeout
         self.on_error: ErrorPolicy = checked_policy(name, on_error)

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from eventfold.commands.context import context
 from eventfold.commands.recording import Recorder
 from eventfold.domain.message import Recorded, StoredEvent, Stream
-from eventfold.errors import ProcessingError, RetryTransaction, StoreBusy, StoreFull, StoreUnavailable
+from eventfold.errors import ProcessingError
 from eventfold.ports.actions import Actions
 from eventfold.ports.checkpoint_store import Checkpoint
 from eventfold.ports.failpoint import failpoint
@@ -23,13 +23,12 @@ from eventfold.processing.act import Act, Means
 from eventfold.processing.event_handler import Executes
 from eventfold.processing.in_time import within
 from eventfold.processing.ledger import Ledger
-from eventfold.processing.place import NO_EVENT_IS_TO_BLAME, Left, Place
+from eventfold.processing.place import HINDRANCES, NO_EVENT_IS_TO_BLAME, Left, Place
 from eventfold.processing.reactor import Reactor
 from eventfold.processing.surroundings import Surroundings
 
 __all__ = ["Paced", "Reacting", "Reaction"]
 
-_HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction)
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
@@ -156,7 +155,7 @@ class Reacting(ABC):
         while True:
             try:
                 await self._react(event, attempt, ledger)
-            except _HINDRANCES as hindrance:
+            except HINDRANCES as hindrance:
                 await place.hindered(hindrance, pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             except NO_EVENT_IS_TO_BLAME:
@@ -207,7 +206,7 @@ class Reacting(ABC):
                     return await place.moved(place.move(last, aside))
                 unanswered = True
                 return await place.advance(last, aside)
-            except _HINDRANCES as hindrance:
+            except HINDRANCES as hindrance:
                 await place.hindered(hindrance, pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 

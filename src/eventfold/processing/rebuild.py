@@ -21,18 +21,14 @@ from eventfold.errors import (
     InvalidInput,
     ProcessingError,
     ProcessorTaken,
-    RetryTransaction,
-    StoreBusy,
     StoreError,
-    StoreFull,
-    StoreUnavailable,
 )
 from eventfold.ports.event_store import EventSource
 from eventfold.ports.generations import NEXT, OLD, Content, Generations, processor_of
 from eventfold.ports.leases import Lease, LeaseRecord
 from eventfold.ports.read_model import refuse_older_code
 from eventfold.processing.following import Follower
-from eventfold.processing.place import Place
+from eventfold.processing.place import HINDRANCES, Place
 from eventfold.processing.projection import Projection
 from eventfold.processing.seats import is_gone
 from eventfold.processing.surroundings import Surroundings
@@ -54,7 +50,6 @@ _PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
 _PATIENCE: Final = 30.0
 """Seconds for which tables that somebody reads, or a partition that somebody has in hand, are tried again."""
-_HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction)
 _NOBODY: Final = "nobody"
 
 
@@ -252,7 +247,7 @@ class Rebuild:
         while True:
             try:
                 await follower.catch_up()
-            except _HINDRANCES as hindrance:
+            except HINDRANCES as hindrance:
                 await place.hindered(hindrance, pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
@@ -440,7 +435,7 @@ async def _as_often_as_it_takes(step: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await step()
-        except _HINDRANCES:
+        except HINDRANCES:
             if loop.time() > until:
                 raise
             await asyncio.sleep(_LOOK)

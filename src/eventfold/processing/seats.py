@@ -126,18 +126,20 @@ class Seats:
             if not take or len(self.held) >= share:
                 break
             if partition not in self.held and partition not in lost:
-                await self._take(partition, records.get(partition))
-        self.others = tuple(
-            each for each in await self._leases.leases(self._processor) if each.partition not in self.held
-        )
+                await self._take(partition, records)
+        self.others = tuple(records[each] for each in sorted(records) if each not in self.held)
 
-    async def _take(self, partition: int, record: LeaseRecord | None) -> None:
+    async def _take(self, partition: int, records: dict[int, LeaseRecord]) -> None:
+        """If it is free; `records` hears of who was quicker."""
+        record = records.get(partition)
         if record is not None and not self._is_free(record):
             return
         dead = record.owner if record is not None and record.left > 0 else None
         taken = await self._leases.take(self._processor, partition, self._owner, seconds=self._seconds, dead=dead)
         if isinstance(taken, Lease):
             self.held[partition] = taken
+        else:
+            records[partition] = taken
 
     def _is_free(self, record: LeaseRecord) -> bool:
         return record.left <= 0 or record.owner == self._owner or is_gone(record.owner)

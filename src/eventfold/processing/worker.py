@@ -20,16 +20,13 @@ from eventfold.errors import (
     ProcessorStopped,
     ProcessorTaken,
     RetryTransaction,
-    StoreBusy,
     StoreError,
-    StoreFull,
-    StoreUnavailable,
 )
 from eventfold.ports.checkpoint_store import Checkpoint
 from eventfold.ports.subscription import Bell
 from eventfold.ports.telemetry import LAG, LAG_SECONDS, RUNNING, SILENT, Reading
 from eventfold.processing.following import Follower, Hands, KeepsTime
-from eventfold.processing.place import Place
+from eventfold.processing.place import HINDRANCES, Place
 from eventfold.processing.processor import Processor, ProcessorStatus
 from eventfold.processing.seats import Seats
 from eventfold.processing.surroundings import ProcessorFailure, Surroundings
@@ -46,7 +43,6 @@ _END_LOOK: Final = 1.0
 """Seconds between two looks where the log ends, while somebody watches the lag."""
 _WINDOW: Final = 10.0
 """Seconds over which a rate is taken."""
-_HINDRANCES: Final = (StoreBusy, StoreFull, StoreUnavailable, RetryTransaction)
 
 
 class _Job(msgspec.Struct):
@@ -215,7 +211,7 @@ class Worker:
                     await self._seats.round(take=not self._draining)
                     await self._give_back(self._seats)
                 await self._start_missing()
-            except _HINDRANCES as hindrance:  # then it stays as it was; those who follow the store say more
+            except HINDRANCES as hindrance:  # then it stays as it was; those who follow the store say more
                 _log.info("processor %r: %s", self.name, hindrance)
             self._end_unwanted()
             if self._draining and not self._jobs:

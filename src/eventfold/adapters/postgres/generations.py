@@ -154,7 +154,7 @@ async def _lock(connection: Connection, tables: Sequence[Table]) -> None:
     """All that may be renamed, at once, so that nobody is met half way."""
     names = [
         _full(table, table.name + suffix)
-        for suffix in ("", *map(table_suffix, ("next", "old")))
+        for suffix in map(table_suffix, ("", "next", "old"))
         for table in tables
         if await connection.fetchval(IS_THERE, table.schema, table.name + suffix)
     ]
@@ -180,7 +180,9 @@ async def _exchange_within(
         for table in tables:
             await _rename(connection, table, before, after)
         for statement in CALL:
-            await connection.execute(names.fill(statement), _called(projector, after), _called(projector, before))
+            await connection.execute(
+                names.fill(statement), processor_of(projector, after), processor_of(projector, before)
+            )
     await connection.execute(names.fill(RAISE_EPOCHS), highest + 1, projector)
     await connection.execute(names.fill(LIVE), paused, switches + 1, start, now, projector)
 
@@ -212,7 +214,7 @@ async def _same_rights(connection: Connection, table: Table, other: str) -> None
 
 
 async def _rename(connection: Connection, table: Table, before: str, after: str) -> None:
-    source, target = (table_suffix(each) if each else "" for each in (before, after))
+    source, target = map(table_suffix, (before, after))
     name = table.name + source
     if not await connection.fetchval(IS_THERE, table.schema, name):  # the other generation has none of that name
         return
@@ -221,10 +223,6 @@ async def _rename(connection: Connection, table: Table, before: str, after: str)
     for index, full in await connection.fetch(INDEXES, _full(table, table.name + target)):
         wanted = name_after(index, source, target, declared)
         await connection.execute(f"ALTER INDEX {full} RENAME TO {_quoted(wanted)}")
-
-
-def _called(projector: str, generation: str) -> str:
-    return f"{projector}:{generation}" if generation else projector
 
 
 def _full(table: Table, name: str) -> str:

@@ -148,7 +148,7 @@ def _exchange_within(
         for table in tables:
             _rename(connection, table, before, after)
         for statement in CALL:
-            connection.execute(names.fill(statement), (_called(projector, after), _called(projector, before)))
+            connection.execute(names.fill(statement), (processor_of(projector, after), processor_of(projector, before)))
     connection.execute(names.fill(RAISE_EPOCHS), (highest + 1, projector))
     connection.execute(names.fill(LIVE), (paused, switches + 1, start, now, projector))
 
@@ -170,7 +170,7 @@ def _forget_old(connection: Connection, names: Names, projector: str, tables: Se
 
 
 def _rename(connection: Connection, table: Table, before: str, after: str) -> None:
-    source, target = (table_suffix(each) if each else "" for each in (before, after))
+    source, target = map(table_suffix, (before, after))
     name = table.name + source
     if not _is_there(connection, name):  # the other generation has none of that name
         return
@@ -189,10 +189,6 @@ def _named(statement: str, before: str, after: str) -> str:
 
 def _is_there(connection: Connection, table: str) -> bool:
     return bool(connection.execute(TABLE, (table,)).get)
-
-
-def _called(projector: str, generation: str) -> str:
-    return f"{projector}:{generation}" if generation else projector
 
 
 def _quoted(name: str) -> str:
