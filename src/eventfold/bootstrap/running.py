@@ -47,6 +47,8 @@ from eventfold.schema.serializer import Serializer
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
 
+    from eventfold.bootstrap.documents import Document, Documents
+
 __all__ = ["Running", "RunningInTest"]
 
 C = TypeVar("C")
@@ -339,6 +341,11 @@ class Running:
         except TypeError as error:
             columns = ", ".join(rows[0]._fields)
             raise InvalidInput(f"{into.__name__} does not take the columns {columns}: {error}") from error
+
+    async def view(self, documents: Documents[T], key: str) -> Document[T] | None:
+        """The document of this key with its version; None where there is none. Raises InvalidInput for others' ones."""
+        self._worker(documents)
+        return await documents.read(self._stores.rows.query, key)
 
     async def wait_for(
         self, processor: Projector | Reactor | ProcessManager[Any, Any] | str, position: int, *, timeout: float = 5.0
