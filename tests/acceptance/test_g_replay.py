@@ -138,6 +138,18 @@ async def test_g1_of_an_aggregate_the_transactional_part_is_all_or_nothing(place
         assert await views(running) == [{"a": ("3.v1", 3)}] * 2
 
 
+async def test_g1_aggregates_before_the_one_that_fails_have_their_new_rows(place: Place) -> None:
+    await written_by_v1(place)
+    code = Code("v2")
+    async with place.open(Code("v1").app) as running:
+        await running.execute(tapes, "b", record(Added(99)))
+    code.fails_on = 99
+    async with place.open(code.app) as running:
+        with pytest.raises(HandlerFailed, match="inside"):
+            await running.replay(tapes, handlers=code.handlers)
+        assert await views(running) == [{"a": ("3.v2", 3), "b": ("99.v1", 4)}] * 2
+
+
 async def test_g2_an_error_of_the_database_is_returned_and_the_application_goes_on(place: Place) -> None:
     await written_by_v1(place)
     code = Code("v2")

@@ -31,6 +31,10 @@ def fold(total: Total, recorded: Recorded[Added | Noted]) -> Total | None:
             return Total(total.sum, (*total.notes, text), recorded.version)
 
 
+def together(recorded: Recorded[Any]) -> str:
+    return "all"
+
+
 def totals(**more: Any) -> Documents[Total]:
     return Documents("totals", initial=Total(), fold=fold, events=[Added, Noted], **more)
 
@@ -79,7 +83,7 @@ async def test_k12_of_two_who_have_read_the_same_document_one_meets_a_conflict_a
     postgres: PostgresServer, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"{postgres.url}?schema={postgres_schema}&options=-csearch_path%3D{postgres_schema}"
-    documents = totals(partitions=2, key=lambda recorded: "all")
+    documents = totals(partitions=2, key=together)
     failures: list[ProcessorFailure] = []
     both_have_read, fetch, reads = asyncio.Barrier(2), BatchView.fetch, [0]
 
@@ -117,6 +121,12 @@ async def test_k12_the_document_of_a_deleted_stream_can_go(place: Place) -> None
         await running.settled()
         assert await running.view(documents, "a") is None
         assert await running.view(documents, "b") is not None
+
+
+async def test_documents_of_others_are_refused(place: Place) -> None:
+    async with place.open(application()) as running:
+        with pytest.raises(InvalidInput, match="no processor 'totals'"):
+            await running.view(totals(), "t")
 
 
 def test_documents_that_do_not_come_back_from_json_are_refused() -> None:

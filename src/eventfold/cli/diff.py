@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter
 
@@ -201,7 +201,7 @@ def _plain(value: object) -> object:
 def _flat(value: object, path: str = "") -> Iterator[tuple[str, Any]]:
     """`{"a": {"b": 1}}` as `a.b`: 1."""
     if isinstance(value, Mapping) and value:
-        for name, each in value.items():
+        for name, each in cast("Mapping[object, object]", value).items():
             yield from _flat(each, f"{path}.{name}" if path else str(name))
     else:
         yield path or "state", value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from eventfold.commands.recording import Unclear
 from eventfold.domain.deletion import StreamDeleted
@@ -63,7 +63,8 @@ class Replay:
                 if listener.hears_deleted(stream.category):
                     await _heard(listener, listener.hear_deleted(stream), f"the rows of {stream}", stream)
             for each in recorded:
-                if listener.hears(type(each.event)):
+                event: object = each.event
+                if listener.hears(type(event)):
                     await _heard(listener, listener.hear(each), f"{each.type} at position {each.position}", each)
         for bus in self._buses:
             for each in recorded:
@@ -149,7 +150,7 @@ def _as_pending(recorded: Recorded[Any]) -> Pending[Any]:
 def refuse_to_replay(category: str, handlers: Sequence[EventHandler | TransactionalHandler]) -> None:
     """Raises InvalidInput for a handler that is not replayable, or could not clear the rows of a stream first."""
     for each in handlers:
-        if not isinstance(each, EventHandler | TransactionalHandler):
+        if not isinstance(cast("object", each), EventHandler | TransactionalHandler):
             raise InvalidInput(f"{each!r} is no handler; projectors are rebuilt by `running.projections.rebuild`")
         if not getattr(each, "replayable", True):
             raise InvalidInput(
