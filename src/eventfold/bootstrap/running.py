@@ -25,6 +25,7 @@ from eventfold.commands.manager import CommandManager
 from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
+from eventfold.domain.message import Recorded
 from eventfold.domain.partition import partition_of
 from eventfold.domain.query import Query
 from eventfold.errors import InvalidInput, ProcessorStopped, WaitTimedOut
@@ -37,7 +38,7 @@ from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.processor import ProcessorStatus
 from eventfold.processing.projector import Projector
 from eventfold.processing.reactor import Reactor
-from eventfold.processing.subscription import RecordedBatch, subscribe
+from eventfold.processing.subscription import OnUndecodable, RecordedBatch, replayed, subscribe
 from eventfold.processing.transactional_handler import InsideAppends, TransactionalHandler
 from eventfold.processing.worker import Worker
 from eventfold.schema.registry import Events
@@ -440,6 +441,38 @@ class Running:
         """
         resolved = self._catalogue.resolve(Query.all() if query is None else query)
         return subscribe(self._stores.events, self._serializer, resolved, after=after)
+
+    def replay(
+        self,
+        of: Query | Aggregate[Any, Any, Any],
+        id: str | None = None,
+        *,
+        after: int = 0,
+        on_undecodable: OnUndecodable = "stop",
+    ) -> AsyncGenerator[Recorded[Any]]:
+        """
+        What there is of a query, or of an aggregate (of all of them, or the one with this id), in today's shapes.
+
+        Args:
+            after: the position that comes before the first of them; with an id the version.
+            on_undecodable: "stop" raises `SchemaError` at an event that cannot be decoded; "skip" logs it as an error
+                and goes on; a function is called with the error, and it goes on.
+
+        Raises:
+            InvalidInput: an id, and no aggregate.
+        """
+        if isinstance(of, Query):
+            if id is not None:
+                raise InvalidInput(f"replay(query, {id!r}): an id belongs to an aggregate")
+            query = self._catalogue.resolve(of)
+        else:
+            query = Query.of(categories=[of.name])
+        events = self._stores.events
+        if not isinstance(of, Query) and id is not None:
+            stored = events.read(of.stream(id), after=after)
+        else:
+            stored = events.read_all(query, after=after)
+        return replayed(stored, self._serializer, query, on_undecodable)
 
     async def head(self, query: Query | None = None) -> int:
         """The position of the last event of the query; 0 when there is none."""

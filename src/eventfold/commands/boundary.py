@@ -159,7 +159,7 @@ class BoundaryManager:
         self, boundary: Boundary[Any, S, Any], query: Query, before: float = inf
     ) -> tuple[S, int, Condition]:
         """The state, from events below a position, that of the last of them, and the condition that these are all."""
-        names = {self._catalogue.name_of(cls) for cls in boundary.events}
+        names = {name for cls in boundary.events for name in self._catalogue.names_of(cls)}
         read = await self._source.read_boundary(query)
         state, position = boundary.initial, 0
         async for stored in read.events:
@@ -167,7 +167,9 @@ class BoundaryManager:
                 continue
             position = stored.position
             if stored.type in names:
-                state = boundary.evolve(state, self._serializer.decode(stored).event)
+                for each in self._serializer.decode_all([stored], query, strict=True):
+                    if isinstance(each.event, boundary.events):
+                        state = boundary.evolve(state, each.event)
         return state, position, read.condition
 
     async def again(
