@@ -439,8 +439,9 @@ class Running:
 
         Nothing is kept of how far it came: for server-sent events and the like.
         """
-        resolved = self._catalogue.resolve(Query.all() if query is None else query)
-        return subscribe(self._stores.events, self._serializer, resolved, after=after)
+        asked = Query.all() if query is None else query
+        resolved, wanted = self._catalogue.resolve(asked), self._catalogue.wanted(asked)
+        return subscribe(self._stores.events, self._serializer, resolved, wanted, after=after)
 
     def replay(
         self,
@@ -461,18 +462,15 @@ class Running:
         Raises:
             InvalidInput: an id, and no aggregate.
         """
-        if isinstance(of, Query):
-            if id is not None:
-                raise InvalidInput(f"replay(query, {id!r}): an id belongs to an aggregate")
-            query = self._catalogue.resolve(of)
+        log = self._stores.events
+        query = of if isinstance(of, Query) else Query.of(categories=[of.name])
+        if id is None:
+            stored = log.read_all(self._catalogue.resolve(query), after=after)
+        elif isinstance(of, Query):
+            raise InvalidInput(f"replay(query, {id!r}): an id belongs to an aggregate")
         else:
-            query = Query.of(categories=[of.name])
-        events = self._stores.events
-        if not isinstance(of, Query) and id is not None:
-            stored = events.read(of.stream(id), after=after)
-        else:
-            stored = events.read_all(query, after=after)
-        return replayed(stored, self._serializer, query, on_undecodable)
+            stored = log.read(of.stream(id), after=after)
+        return replayed(stored, self._serializer, self._catalogue.wanted(query), on_undecodable)
 
     async def head(self, query: Query | None = None) -> int:
         """The position of the last event of the query; 0 when there is none."""

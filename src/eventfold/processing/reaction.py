@@ -66,7 +66,7 @@ class Reacting(ABC):
         self._actions = actions
         self._rows = around.rows
         self._decode_all = around.serializer.decode_all
-        self._query = around.catalogue.resolve(processor.query)
+        self._wanted = around.catalogue.wanted(processor.query)
         self._telemetry = around.telemetry
         self._silent = around.telemetry is SILENT  # then nobody asks for the words of a span
 
@@ -170,7 +170,7 @@ class Reacting(ABC):
                 return None
 
     async def _react(self, event: StoredEvent, attempt: int, ledger: Ledger) -> None:
-        for recorded in self._decode_all([event], self._query):
+        for recorded in self._decode_all([event], self._wanted):
             await self._react_to(recorded, event, attempt, ledger)
 
     async def _react_to(self, recorded: Recorded[Any], event: StoredEvent, attempt: int, ledger: Ledger) -> None:

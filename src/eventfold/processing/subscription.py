@@ -36,13 +36,13 @@ class RecordedBatch(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def subscribe(
-    source: EventSource, serializer: Serializer, query: Query, *, after: int
+    source: EventSource, serializer: Serializer, query: Query, wanted: Query, *, after: int
 ) -> AsyncGenerator[AsyncIterator[RecordedBatch]]:
-    """The store's own subscription, decoded. Raises UnknownEvent and DecodeError from the iteration."""
+    """The store's own subscription, decoded. Raises SchemaError from the iteration."""
 
     async def decoded() -> AsyncGenerator[RecordedBatch]:
         async for batch in raw:
-            yield RecordedBatch(tuple(serializer.decode_all(batch.events, query)), batch.caught_up, batch.head)
+            yield RecordedBatch(tuple(serializer.decode_all(batch.events, wanted)), batch.caught_up, batch.head)
 
     async with source.subscribe(query, after=after) as raw:
         batches = decoded()
@@ -53,14 +53,14 @@ async def subscribe(
 
 
 async def replayed(
-    events: AsyncIterator[StoredEvent], serializer: Serializer, query: Query, on_undecodable: OnUndecodable
+    events: AsyncIterator[StoredEvent], serializer: Serializer, wanted: Query, on_undecodable: OnUndecodable
 ) -> AsyncGenerator[Recorded[Any]]:
     """What is stored, decoded one by one; what cannot be is reported, and stops it or is left out, as asked."""
     if on_undecodable not in ("stop", "skip") and not callable(on_undecodable):
         raise InvalidInput(f"on_undecodable={on_undecodable!r}: 'stop', 'skip', or a function of the error")
     async for stored in events:
         try:
-            parts = serializer.decode_all([stored], query)
+            parts = serializer.decode_all([stored], wanted)
         except SchemaError as error:
             if on_undecodable == "stop":
                 raise

@@ -209,6 +209,20 @@ class Events:
         """
         return query.resolved(self._names)
 
+    def wanted(self, query: Query) -> Query:
+        """
+        The query with today's names only: which it asks for of the several events that a stored one may be read as.
+        """
+        return query.resolved(self._todays_names)
+
+    def _todays_names(self, kind: str | type[Any]) -> Iterator[str]:
+        if kind is KnownEvents:
+            yield from (each.name for each in self)
+        elif isinstance(kind, str):
+            yield from self._names(kind)
+        else:
+            yield self.name_of(kind)
+
     def _names(self, kind: str | type[Any]) -> Iterator[str]:
         if isinstance(kind, str):
             yield kind

@@ -209,7 +209,7 @@ class Serializer:
         return event
 
     def decode_all(
-        self, events: Sequence[StoredEvent], query: Query | None = None, *, strict: bool = False
+        self, events: Sequence[StoredEvent], wanted: Query | None = None, *, strict: bool = False
     ) -> list[Recorded[Any]]:
         """
         Many at once, at half the cost of each. Raises as `decode` does, for the first that cannot be decoded.
@@ -218,7 +218,7 @@ class Serializer:
         the stored one; the second and later have ids that follow from its id.
 
         Args:
-            query: resolved; of several events that one is read as, those that it asks for.
+            wanted: with today's names; of several events that one is read as, only those that match come.
             strict: an unknown event is an error, whatever the catalogue says.
         """
         quick = self._quick
@@ -239,7 +239,7 @@ class Serializer:
                 )
                 for each in events
             ]
-        return self._apart(recorded, query) if self._not_one_to_one else recorded
+        return self._apart(recorded, wanted) if self._not_one_to_one else recorded
 
     def events(self, stream: Stream, facts: Sequence[Fact]) -> list[Any]:
         """
@@ -261,7 +261,7 @@ class Serializer:
                 flat.append(each)
         return flat
 
-    def _apart(self, recorded: Sequence[Recorded[Any]], query: Query | None) -> list[Recorded[Any]]:
+    def _apart(self, recorded: Sequence[Recorded[Any]], wanted: Query | None) -> list[Recorded[Any]]:
         found: list[Recorded[Any]] = []
         for each in recorded:
             if type(each.event) is not _Parts:
@@ -269,7 +269,7 @@ class Serializer:
                 continue
             for number, (cls, event) in enumerate(each.event):
                 part = Recorded(event, self._as_stored(each.stored, cls, event, number))
-                if query is None or query.matches(part.category, part.type, part.tags):
+                if wanted is None or wanted.matches(part.category, part.type, part.tags):
                     found.append(part)
         return found
 
