@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -506,3 +507,27 @@ async def test_fm19_a_processor_stops_at_an_upcaster_that_fails_and_says_which()
         await old(running, ("A", 1, b"{}"))
         with pytest.raises(ProcessorStopped, match="A 1 → A 2"):
             await running.settled()
+
+
+async def test_t40_fm19_damaged_old_bodies_give_declared_errors_and_nothing_else() -> None:
+    random = Random(19)
+    events = split_events()
+    events.add(B, version=3, formerly=["b"], upcast={1: lambda data: {**data, "count": data["n"]}, 2: marking("!")})
+    serializer = app(A, B, C, events=events).serializer
+    bodies = [("A", 1, b'{"contents":"x","u":5}'), ("b", 1, b'{"contents":"x","n":5}'), ("B", 2, b'{"contents":"x"}')]
+    read, refused = 0, 0
+    for _ in range(3_000):
+        name, version, body = random.choice(bodies)
+        damaged = bytearray(body)
+        for _ in range(random.randrange(3)):
+            damaged[random.randrange(len(damaged))] = random.choice(b'\x00\xff"{}[]:,x9\\e-')
+        if random.random() < 0.1:
+            del damaged[random.randrange(len(damaged)) :]
+        fact = (1, 1, name, random.choice((version, version, version, 0, 7)), 0, bytes(damaged))
+        try:
+            serializer.events(Stream("story", "1"), [fact])
+            read += 1
+        except SchemaError:
+            refused += 1
+    assert read > 500
+    assert refused > 500

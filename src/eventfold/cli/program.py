@@ -17,6 +17,7 @@ from eventfold.cli.importing import importing
 from eventfold.cli.init import INIT_EXAMPLES, init
 from eventfold.cli.managers import managers
 from eventfold.cli.parked.commands import parked
+from eventfold.cli.plan import PLAN_EXAMPLES, plan
 from eventfold.cli.printing import Screen
 from eventfold.cli.processors import processors
 from eventfold.cli.projections import AT_EXAMPLES, at, projections
@@ -67,6 +68,7 @@ app.command(projections)
 app.command(at, help_epilogue=AT_EXAMPLES)
 app.command(parked)
 app.command(schema)
+app.command(plan, help_epilogue=PLAN_EXAMPLES)
 app.command(managers)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)

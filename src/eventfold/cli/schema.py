@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eventfold import Eventfold
     from eventfold.schema.lockfile import Lockfile
 
-__all__ = ["schema"]
+__all__ = ["loaded", "schema"]
 
 FILE: Final = Path("eventfold.lock")
 LOCK_EXAMPLES = """Examples:
@@ -51,9 +51,9 @@ def lock(*, app: AppName, file: Path = FILE) -> None:
     """
     from eventfold.schema.lockfile import lock as locked
 
-    loaded = _loaded(app)
+    of = loaded(app)
     before = _read(file) if file.exists() else None
-    now = locked(loaded.catalogue, loaded.serializer, before)
+    now = locked(of.catalogue, of.serializer, before)
     file.write_text(now.text(), encoding="utf-8")
     new = len(now.shapes) - (0 if before is None else len(before.shapes))
     print(visible(f"{file}: {len(now.shapes)} shapes, {new} of them new."))
@@ -75,15 +75,15 @@ async def check(*, app: AppName, file: Path = FILE, store: str | None = None, js
     from eventfold.schema.lockfile import check as checked
     from eventfold.schema.upcasting import version_text
 
-    loaded = _loaded(app)
-    found = list(checked(loaded.catalogue, loaded.serializer, _read(file)))
+    of = loaded(app)
+    found = list(checked(of.catalogue, of.serializer, _read(file)))
     if store is not None:
         counted: Counter[tuple[str, int]] = Counter()
         async with open_for_reading(store) as stores:
             async for event in stores.events.read_all(Query.all()):
                 if event.type not in STORIES:
                     counted[event.type, event.schema_version] += 1
-        found += against_store(loaded.catalogue, counted)
+        found += against_store(of.catalogue, counted)
     if json:
         print_json_array(
             {"kind": each.kind, "event": each.name, "version": each.version, "what": each.what} for each in found
@@ -101,7 +101,7 @@ def docs(*, app: AppName) -> None:
     """Print a catalogue of the events in Markdown: names, versions, fields, who records and who handles them."""
     from eventfold.bootstrap.event_catalogue import markdown
 
-    print(markdown(_loaded(app)), end="")
+    print(markdown(loaded(app)), end="")
 
 
 def _read(file: Path) -> Lockfile:
@@ -117,7 +117,8 @@ def _read(file: Path) -> Lockfile:
         raise Refused(f"{file}: {error}") from error
 
 
-def _loaded(name: str) -> Eventfold:
+def loaded(name: str) -> Eventfold:
+    """The application of that name. Raises Refused."""
     from eventfold.bootstrap.runner.loading import load
 
     try:

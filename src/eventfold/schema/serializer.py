@@ -20,7 +20,7 @@ from eventfold.ports.codec import Codec, PlainCodec, QuickCodec, Undecodable
 from eventfold.ports.event_store import MOST_BYTES, AppendedStream, Fact
 from eventfold.schema.registry import Events, EventType
 from eventfold.schema.shapes import GenericEvent, Schema
-from eventfold.schema.upcasting import Broken, Origin, Upcasts, version_text
+from eventfold.schema.upcasting import Broken, Origin, Taken, Upcasts, version_text
 
 __all__ = ["Envelope", "Serializer"]
 
@@ -144,7 +144,7 @@ class Serializer:
 
         return decode
 
-    def _built(self, cls: type[Any], data: object, step: str) -> Any:
+    def _built(self, cls: type[Any], data: object, step: Taken | None) -> Any:
         build = self._builders.get(cls)
         if build is None:
             assert isinstance(self._codec, PlainCodec), "it has been looked at"
@@ -154,7 +154,7 @@ class Serializer:
         try:
             return build(data)
         except Undecodable as error:
-            if not step:  # nothing has been done to it
+            if step is None:  # nothing has been done to it
                 raise
             raise Broken(step, f"what it gives is no {cls.__name__}: {error}") from error
 

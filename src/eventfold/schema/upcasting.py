@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 
 from eventfold.errors import InvalidInput
 from eventfold.ports.codec import Undecodable
 
-__all__ = ["Became", "Broken", "Hook", "Origin", "Step", "Steps", "Upcaster", "Upcasts", "number_of", "version_text"]
+__all__ = [
+    "Became",
+    "Broken",
+    "Hook",
+    "Origin",
+    "Step",
+    "Steps",
+    "Taken",
+    "Upcaster",
+    "Upcasts",
+    "number_of",
+    "version_text",
+]
 
 Step: TypeAlias = Callable[[Any], object]
 """Pure: the old fields as plain data in, those of the next version out."""
@@ -49,11 +61,22 @@ class Became(msgspec.Struct, frozen=True):
 Steps: TypeAlias = "Mapping[int, Step] | Sequence[Upcaster] | Hook"
 
 
+class Taken(NamedTuple):
+    """A step that was taken; `target` None where it leads to other names."""
+
+    name: str
+    version: int
+    target: int | None
+
+    def __str__(self) -> str:
+        return _words(self.name, self.version) + ("" if self.target is None else f" → {_words(self.name, self.target)}")
+
+
 class Broken(Undecodable):
     """An upcaster has failed, or given what it should not. For the serializer, which knows the place."""
 
-    def __init__(self, step: str, why: str) -> None:
-        self.step = step
+    def __init__(self, step: Taken | str | None, why: str) -> None:
+        self.step: str = "" if step is None else str(step)
         super().__init__(why)
 
 
@@ -193,79 +216,77 @@ class Upcasts:
         self._origins = origins
         self._home = home
 
-    def parts(self, name: str, version: int, data: object) -> list[tuple[type[Any], Any, str]]:
+    def parts(self, name: str, version: int, data: object) -> list[tuple[type[Any], Any, Taken | None]]:
         """
         What it is today: classes with their fields, and the last step that gave them.
 
         Raises:
             Broken: a step raises, gives no such thing, leads nowhere or in a circle.
         """
-        found: list[tuple[type[Any], Any, str]] = []
-        self._go(name, version, data, (), found)
+        found: list[tuple[type[Any], Any, Taken | None]] = []
+        self._go((name, version), data, (), None, found)
         return found
 
     def _go(
         self,
-        name: str,
-        version: int,
+        place: tuple[str, int],
         data: object,
         trail: tuple[tuple[str, int], ...],
-        found: list[tuple[type[Any], Any, str]],
+        last: Taken | None,
+        found: list[tuple[type[Any], Any, Taken | None]],
     ) -> None:
-        last = "" if not trail else f"{_words(*trail[-1])} → {_words(name, version)}"
-        if (name, version) in trail:
-            way = " → ".join(_words(*each) for each in (*trail, (name, version)))
+        name, version = place
+        if place in trail:
+            way = " → ".join(_words(*each) for each in (*trail, place))
             raise Broken(last, f"its upcasters go in a circle: {way}")
         origin = self._origins.get(name)
-        step = None if origin is None else origin.step_from(version)
-        if origin is not None and origin.hook is not None:
-            what, target = f"hook of {_words(name, version)}", origin.current
-            made = _done(what, lambda data: origin.hook(data, version), data)  # type: ignore[misc] # it is there
-        elif origin is not None and step is not None:
-            target = step[0]
-            what = _words(name, version) + ("" if target is None else f" → {_words(name, target)}")
-            made = _done(what, step[1], data)
-        elif origin is not None and origin.own is not None and origin.is_read(version):
-            found.append((origin.own, data, last))
-            if len(found) > _MOST_PARTS:
+        if origin is None:
+            raise Broken(last, f"there is no upcaster from {_words(*place)}")
+        step = (origin.current, _of(origin.hook, version)) if origin.hook is not None else origin.step_from(version)
+        if step is None:
+            if origin.own is None or not origin.is_read(version):
+                raise Broken(last, f"there is no upcaster from {_words(*place)}")
+            if len(found) == _MOST_PARTS:
                 raise Broken(last, f"it is read as more than {_MOST_PARTS:,} events")
+            found.append((origin.own, data, last))
             return
-        else:
-            raise Broken(last, f"there is no upcaster from {_words(name, version)}")
-        path = (*trail, (name, version))
+        target, function = step
+        taken = Taken(name, version, target)
+        try:
+            made = function(data)
+        except Exception as error:  # it is the user's code: any error may come out of it
+            raise Broken(taken, f"{type(error).__name__}: {error}") from error
         if isinstance(made, Mapping):
+            fields = cast("object", made)
             if target is None:
-                raise Broken(what, "no class is stored under that name any more; return a list of Became(…)")
+                raise Broken(taken, "no class is stored under that name any more; return a list of Became(…)")
             if origin.hook is not None and origin.own is not None:
-                found.append((origin.own, cast("object", made), what))
-                return
-            self._go(name, target, cast("object", made), path, found)
+                found.append((origin.own, fields, taken))
+            else:
+                self._go((name, target), fields, (*trail, place), taken, found)
             return
-        for became in _all_became(what, made):
+        for became in _all_became(taken, made):
             cls, at = became.event, became.version
             if cls is not origin.own and cls not in origin.others:
-                raise Broken(what, f"it gives a {_name(cls)}, which the catalogue does not say of {name!r}")
+                raise Broken(taken, f"it gives a {_name(cls)}, which the catalogue does not say of {name!r}")
             home = self._home[cls]
             number = self._origins[home].current if at is None else number_of(at)
             assert number is not None, "classes have versions"
-            self._go(home, number, became.data, path, found)
+            self._go((home, number), became.data, (*trail, place), taken, found)
 
 
-def _done(what: str, step: Step, data: object) -> object:
-    try:
-        return step(data)
-    except Exception as error:  # it is the user's code: any error may come out of it
-        raise Broken(what, f"{type(error).__name__}: {error}") from error
+def _of(hook: Hook, version: int) -> Step:
+    return lambda data: hook(data, version)
 
 
-def _all_became(what: str, made: object) -> Sequence[Became]:
+def _all_became(taken: Taken, made: object) -> Sequence[Became]:
     if isinstance(made, Became):
         return [made]
     if isinstance(made, list | tuple):
         several = cast("Sequence[object]", made)
         if all(isinstance(each, Became) for each in several):
             return cast("Sequence[Became]", several)
-    raise Broken(what, f"it gives a {type(made).__name__}; an upcaster returns a mapping, or a list of Became(…)")
+    raise Broken(taken, f"it gives a {type(made).__name__}; an upcaster returns a mapping, or a list of Became(…)")
 
 
 def _words(name: str, version: int) -> str:
