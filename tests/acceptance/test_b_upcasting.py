@@ -16,10 +16,12 @@ from eventfold import (
     Aggregate,
     Became,
     Boundary,
+    Emit,
     Eventfold,
     Events,
     GenericEvent,
     KnownEvents,
+    ProcessManager,
     Projector,
     Query,
     Reactor,
@@ -339,6 +341,26 @@ async def test_fm19_a_name_that_nothing_is_stored_under_any_more_becomes_others(
 
 async def test_fm19_a_field_with_a_default_needs_nothing() -> None:
     assert await read(Events(), ("B", 1, b'{"contents":"x"}')) == (B("x", 0),)
+
+
+async def test_fm19_a_process_manager_takes_each_part_once_and_folds_them_again() -> None:
+    def react(state: Seen, seen: A | C) -> list[Emit]:
+        return [Emit(B(type(seen).__name__, len(state)), ("out", "1"))]
+
+    manager: ProcessManager[Seen, A | C] = ProcessManager(
+        "watch",
+        initial=lambda key: (),
+        key=lambda recorded: recorded.id,
+        evolve=see,
+        react=react,
+        inputs=[A, C],
+        emits=[B],
+    )
+    async with app(A, C, events=split_events(), processors=[manager]).open("memory:") as running:
+        await old(running, SPLIT, ("C", 1, b'{"u":6}'))
+        await running.settled()
+        emitted = [each.event async for each in running.replay(Query.of(B))]
+        assert emitted == [B("A", 1), B("C", 2), B("C", 3)]
 
 
 # ------------------------------------------------------------------------- bad upcasters

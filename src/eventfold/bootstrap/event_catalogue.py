@@ -12,7 +12,7 @@ from eventfold.domain.deletion import STREAM_DELETED
 from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.projector import Projector
 from eventfold.processing.reactor import Reactor
-from eventfold.schema.changes import shape_of
+from eventfold.schema.changes import fields_of, shape_of
 from eventfold.schema.registry import EventType
 from eventfold.schema.upcasting import Origin, version_text
 
@@ -40,8 +40,7 @@ def _of_today(app: Eventfold, kind: EventType[Any], origin: Origin) -> Iterator[
         yield f"Formerly {', '.join(f'`{each}`' for each in kind.formerly)}"
     yield from ("", "| field | type | |", "| --- | --- | --- |")
     stored = kind.cls if kind.schema is None else kind.schema.stored
-    shape = shape_of(stored)
-    for name, field in (shape.get("fields", {}) if isinstance(shape, dict) else {}).items():
+    for name, field in fields_of(shape_of(stored)).items():
         told = field["type"] if isinstance(field["type"], str) else f"`{msgspec.json.encode(field['type']).decode()}`"
         yield f"| {name} | {told} | {'' if field.get('required') else 'has a default'} |"
     yield ""

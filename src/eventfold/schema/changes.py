@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 
-__all__ = ["Edit", "Kind", "Shape", "edits", "sample_of", "shape_of"]
+__all__ = ["Edit", "Kind", "Shape", "edits", "fields_of", "sample_of", "shape_of"]
 
 Shape: TypeAlias = Any
 """Plain data: the name of a type, or a mapping that says more of it."""
@@ -166,19 +166,32 @@ def _of_defaults(before: Mapping[str, Any], now: Mapping[str, Any], path: str) -
 
 
 def _of_types(old: Shape, new: Shape, at: str) -> Edit:
-    before, now = (each["any"] if isinstance(each, dict) and "any" in each else [each] for each in (old, new))
+    before, now = _choices(old), _choices(new)
     if all(each in now or any(_is_wider(each, other) for other in now) for each in before):
         return Edit("safe", f"{at} may be more than before")
     if all(each in before for each in now):
         return Edit("depends on data", f"{at} may be less than before")
-    if isinstance(old, dict) and isinstance(new, dict) and old.get("type") == new.get("type") is not None:
+    kind, limited = _part(old, "type"), _part(new, "type")
+    if limited is not None and limited in (kind, old):
         return Edit("depends on data", f"{at} has other limits")
-    if isinstance(new, dict) and new.get("type") == old:
-        return Edit("depends on data", f"{at} has limits now")
-    if isinstance(old, dict) and old.get("type") == new:
+    if kind is not None and kind == new:
         return Edit("safe", f"{at} has no limits any more")
     return Edit("needs upcaster", f"{at} has another type")
 
 
+def _choices(shape: Shape) -> list[Shape]:
+    several = _part(shape, "any")
+    return [shape] if several is None else cast("list[Shape]", several)
+
+
+def _part(shape: Shape, name: str) -> Any:
+    return cast("Mapping[str, Any]", shape).get(name) if isinstance(shape, dict) else None
+
+
 def _is_wider(before: Shape, now: Shape) -> bool:
     return isinstance(before, str) and isinstance(now, str) and (before, now) in _WIDER
+
+
+def fields_of(shape: Shape) -> Mapping[str, Any]:
+    """Name and shape of each field: `type`, and `required` or perhaps `default`. None where it is no object."""
+    return _part(shape, "fields") or {}

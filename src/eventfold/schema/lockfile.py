@@ -63,7 +63,7 @@ class Lockfile(msgspec.Struct, frozen=True):
             raise InvalidInput("the lockfile has marks of a merge in it; take both sides' shapes, and remove the marks")
         try:
             told = json.loads(text, object_pairs_hook=_each_once)
-            if not isinstance(told, dict) or told.get("eventfold") != FORMAT:
+            if not isinstance(told, dict) or cast("dict[str, Any]", told).get("eventfold") != FORMAT:
                 raise InvalidInput(f"this is no lockfile of format {FORMAT}; make one with `eventfold schema lock`")
             events = msgspec.convert(told["events"], dict[str, dict[str, Locked]])
             shapes = {(name, int(at)): each for name, shapes in events.items() for at, each in shapes.items()}

@@ -319,9 +319,10 @@ class Serializer:
             return UnknownEvent(name, stream, version, position)
         if not origin.is_read(schema_version):
             known = [version_text(each) for each in origin.versions]
+            text = version_text(schema_version)
             why = (
-                f"invalid event version {version_text(schema_version)}: it is stored in that version of its shape, "
-                f"this application knows {', '.join(known)}"
+                f"invalid event version {text}: it is stored in version {text} of its shape, this application knows "
+                f"{', '.join(known)}"
             )
             return UnknownEvent(name, stream, version, position, why)
         return DecodeError(name, f"format {format} is not the codec's ({self._format})", stream, version, position)

@@ -280,13 +280,14 @@ def _of(hook: Hook, version: int) -> Step:
 
 
 def _all_became(taken: Taken, made: object) -> Sequence[Became]:
+    kind = type(made).__name__
     if isinstance(made, Became):
         return [made]
     if isinstance(made, list | tuple):
         several = cast("Sequence[object]", made)
         if all(isinstance(each, Became) for each in several):
             return cast("Sequence[Became]", several)
-    raise Broken(taken, f"it gives a {type(made).__name__}; an upcaster returns a mapping, or a list of Became(…)")
+    raise Broken(taken, f"it gives a {kind}; an upcaster returns a mapping, or a list of Became(…)")
 
 
 def _words(name: str, version: int) -> str:
