@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import pytest
@@ -206,6 +207,13 @@ async def test_the_plan_says_what_is_replayed_sent_and_refused(tmp_path: Path) -
     }
     assert (await told(deployed(3, "now")))["rows"] == ("replay", 2)
     assert (await told(deployed(1, "now")))["rows"] == ("refuse", 0)
+
+
+async def test_t44_the_plan_for_a_store_of_the_first_release_is_to_migrate_it(tmp_path: Path) -> None:
+    file = tmp_path / "store.db"
+    copy(Path(__file__).resolve().parents[1] / "upgrade" / "releases" / "0.1.0" / "store.db", file)
+    file.chmod(0o600)
+    assert [each.will async for each in plan(of_2026()[1], f"sqlite:///{file}")] == ["migrate"]
 
 
 app = of_2026()[1]

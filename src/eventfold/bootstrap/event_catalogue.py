@@ -28,7 +28,7 @@ def markdown(app: Eventfold) -> str:
         if name in kinds:
             lines += _of_today(app, kinds[name], origins[name])
         else:
-            lines += _of_the_past(origins[name])
+            lines += _of_the_past(app, origins[name])
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -49,11 +49,11 @@ def _of_today(app: Eventfold, kind: EventType[Any], origin: Origin) -> Iterator[
     yield ""
 
 
-def _of_the_past(origin: Origin) -> Iterator[str]:
+def _of_the_past(app: Eventfold, origin: Origin) -> Iterator[str]:
     if origin.own is not None:
-        now = f"another name of {origin.own.__name__}"
+        now = f"now `{app.catalogue.name_of(origin.own)}`"
     elif origin.others:
-        now = f"read as {', '.join(each.__name__ for each in origin.others)}"
+        now = f"read as {', '.join(f'`{app.catalogue.name_of(each)}`' for each in origin.others)}"
     else:
         now = "retired: read as nothing"
     yield from (f"## {origin.name}", "", f"Not recorded any more; {now}", "")

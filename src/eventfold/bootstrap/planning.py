@@ -43,7 +43,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 async def plan(app: Eventfold, url: str) -> AsyncIterator[Planned]:
     """
-    Changes nothing.
+    Changes nothing. Of a store whose tables are too old to be read, only that they would be migrated.
 
     Raises:
         InvalidStoreUrl, StoreError: there is no store, or it cannot be reached.
@@ -58,8 +58,7 @@ async def plan(app: Eventfold, url: str) -> AsyncIterator[Planned]:
             for processor in app.processors:
                 yield await _of(app, processor, known.get(processor.name), stores)
     except StoreNotMigrated:
-        if tables.found:
-            yield Planned("", "refuse", 0, "what its processors would do can be said once it is migrated")
+        return  # what its processors would do can be said once it is migrated
 
 
 async def _of(app: Eventfold, processor: AnyProcessor, record: ProcessorRecord | None, stores: Stores) -> Planned:

@@ -242,6 +242,7 @@ def test_fm19_the_catalogue_of_events_is_written_for_people() -> None:
     assert "## inner\n\nVersion 2; older ones are read: 1\nFormerly `old`\n" in text
     assert "| n | int |  |" in text
     assert "Recorded by: inner" in text
+    assert "## old\n\nNot recorded any more; now `inner`\n" in text
     assert "## gone\n\nNot recorded any more; retired: read as nothing\n" in text
 
 
