@@ -106,7 +106,7 @@ class Management(Reacting):
 
     def _inner(self, recorded: Recorded[Any], kept: Kept) -> object:
         fact = (recorded.version, recorded.position, kept.type, kept.version, kept.format, kept.data)
-        return cast("object", self._serializer.events(recorded.stream, [fact])[0])
+        return cast("object", self._serializer.one(recorded.stream, fact))
 
     # ----------------------------------------------------------------------------- taking
 
@@ -164,7 +164,7 @@ class Management(Reacting):
     def _emitted(self, record: Emitted, taken: Taken) -> object:
         kept = record.event
         fact = (0, taken.position, kept.type, kept.version, kept.format, kept.data)
-        return cast("object", self._serializer.events(Stream(record.category, record.id), [fact])[0])
+        return cast("object", self._serializer.one(Stream(record.category, record.id), fact))
 
     async def _send(self, instance: Instance, taken: Taken, number: int, sent: Sent, what: str) -> None:
         decider, command = self._orders.read(sent.decider, sent.command)
