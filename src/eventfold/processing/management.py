@@ -79,7 +79,7 @@ class Management(Reacting):
         self._execute = execute
         self._serializer = around.serializer
         self._queues = ConflictQueues[str](str)
-        self._alarm_clock = AlarmClock(manager.name, events, timers)
+        self._alarm_clock = AlarmClock(manager.name, events, timers, around.telemetry)
 
     async def by_itself(self, place: Place) -> None:
         """See to it that time-outs come, until it is cancelled."""

@@ -26,8 +26,8 @@ class TimerRows:
     async def keep(self, planned: Sequence[Timer], gone: Sequence[Gone]) -> None:
         """Enter and strike out; they are written when it returns. Raises whatever `Timers.keep` raises."""
         mine = self._next
-        for each in (*gone, *planned):
-            mine.words[each.instance, each.key] = each
+        mine.words |= {(each.instance, each.key): each for each in gone}
+        mine.words |= {(each.instance, each.key): each for each in planned}
         async with self._turn:
             if mine.written:
                 return
