@@ -318,7 +318,7 @@ class Serializer:
     def _generic(self, stored: StoredEvent) -> GenericEvent:
         data: Any = stored.data
         codec = self._codecs.get(stored.format & ~COMPRESSED)
-        if data is not None and isinstance(codec, PlainCodec):
+        if codec is not None and data is not None and isinstance(codec, PlainCodec):
             try:
                 data = codec.plain(inflated(data) if stored.format & COMPRESSED else data)
             except Undecodable as error:

@@ -56,9 +56,19 @@ class OldNoted:
 
 
 def stored(**changes: Any) -> StoredEvent:
-    fields: dict[str, Any] = dict.fromkeys(StoredEvent.__struct_fields__)
-    fields |= {"position": 9, "category": "note", "id": "1", "version": 3, "event_id": bytes(16), "type": "Noted"}
-    return StoredEvent(**{**fields, "schema_version": 1, "format": 0, "recorded_at": 0, **changes})
+    fields: Any = dict.fromkeys(StoredEvent.__struct_fields__)
+    fields |= {
+        "schema_version": 1,
+        "format": 0,
+        "recorded_at": 0,
+        "position": 9,
+        "category": "note",
+        "id": "1",
+        "version": 3,
+        "event_id": bytes(16),
+        "type": "Noted",
+    }
+    return StoredEvent(**{**fields, **changes})
 
 
 def serializer(codec: Codec, events: Events | None = None, **options: Any) -> Serializer:

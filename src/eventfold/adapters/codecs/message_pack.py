@@ -19,7 +19,8 @@ _ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic", decimal_format=
 
 
 _JSON: Final = msgspec.json.Encoder()
-_ENDLESS: Final = (b"\x7f\xf0\0\0\0\0\0\0", b"\xff\xf0\0\0\0\0\0\0")
+_INFINITY: Final = b"\x7f\xf0\0\0\0\0\0\0"
+_MINUS_INFINITY: Final = b"\xff\xf0\0\0\0\0\0\0"
 
 
 class MessagePackCodec:
@@ -67,11 +68,11 @@ class MessagePackCodec:
 
 def _unspeakable(value: object, data: bytes) -> bool:
     """A NUL byte is mostly one of a number; JSON writes NUL of a text, and nothing else, like this."""
-    return any(each in data for each in _ENDLESS) or b"\\u0000" in _JSON.encode(value)
+    return _INFINITY in data or _MINUS_INFINITY in data or b"\\u0000" in _JSON.encode(value)
 
 
 def _with_moments(value: object) -> bytes:
-    return _ENCODER.encode(msgspec.to_builtins(value, builtin_types=(bytes,)))
+    return _ENCODER.encode(msgspec.to_builtins(value, builtin_types=(bytes,), order="deterministic"))
 
 
 def _plain(data: Any) -> Any:
