@@ -1,4 +1,4 @@
-"""MessagePack: shorter and quicker than JSON, and what a person cannot read without a tool."""
+"""MessagePack: shorter than JSON, and what a person cannot read without a tool."""
 
 from __future__ import annotations
 
