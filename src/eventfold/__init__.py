@@ -12,6 +12,7 @@ from eventfold.domain.deletion import StreamDeleted
 from eventfold.domain.message import Pending, Recorded, Stream
 from eventfold.domain.process import Cancel, Complete, Emit, Schedule, Send
 from eventfold.domain.query import Query
+from eventfold.domain.snapshots import Snapshots
 from eventfold.schema.registry import Events, KnownEvents
 from eventfold.schema.shapes import GenericEvent, Schema
 from eventfold.schema.upcasting import Became, Upcaster
@@ -83,6 +84,7 @@ __all__ = [
     "Schema",
     "Send",
     "Skip",
+    "Snapshots",
     "Staged",
     "Stop",
     "Stream",

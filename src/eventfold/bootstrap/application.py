@@ -25,6 +25,7 @@ from eventfold.commands.idempotent import Once
 from eventfold.commands.locking import LockManager
 from eventfold.commands.manager import ATTEMPTS, WARM, CommandManager, OnRecorded
 from eventfold.commands.recording import Recorder
+from eventfold.commands.snapshots import Snapshotter
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
 from eventfold.errors import DuplicateName, InvalidInput
@@ -241,11 +242,13 @@ class Eventfold:
         recorder = Recorder(
             stores.events, stores.units, self._serializer, inside, dispatch, self._on_recorded, once, self._telemetry
         )
+        snapshotter = Snapshotter(stores.snapshots, self._codec, self._catalogue)
         commands = CommandManager(
             stores.events,
             self._serializer,
             recorder,
             self._telemetry,
+            snapshotter,
             attempts=self._attempts,
             warm=self._warm,
         )
@@ -322,6 +325,7 @@ class Eventfold:
         finally:
             await _ended(started, running.tasks)
             await dispatch.close()
+            await snapshotter.close()
 
 
 def _seats(processor: AnyProcessor, around: Surroundings, owner: str, lease: timedelta | None) -> Seats | None:

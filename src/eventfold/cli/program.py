@@ -23,6 +23,7 @@ from eventfold.cli.processors import processors
 from eventfold.cli.projections import AT_EXAMPLES, at, projections
 from eventfold.cli.run import RUN_EXAMPLES, run_app
 from eventfold.cli.schema import schema
+from eventfold.cli.snapshots import snapshots
 from eventfold.cli.sql import SQL_EXAMPLES, sql
 from eventfold.cli.stats import STATS_EXAMPLES, stats
 from eventfold.cli.store import store
@@ -70,6 +71,7 @@ app.command(parked)
 app.command(schema)
 app.command(plan, help_epilogue=PLAN_EXAMPLES)
 app.command(managers)
+app.command(snapshots)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)
 app.command(admin)
