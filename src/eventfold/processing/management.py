@@ -35,6 +35,7 @@ from eventfold.processing.place import Place
 from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.reaction import Reacting
 from eventfold.processing.surroundings import Surroundings
+from eventfold.processing.timer_rows import TimerRows
 
 __all__ = ["Management"]
 
@@ -72,13 +73,13 @@ class Management(Reacting):
         self._manager = manager
         self._deciding = Deciding(manager, around.serializer, orders)
         self._events = events
-        self._timers = timers
+        self._timers = TimerRows(timers)
         self._orders = orders
         self._recorder = recorder
         self._execute = execute
         self._serializer = around.serializer
         self._queues = ConflictQueues[str](str)
-        self._alarm_clock = AlarmClock(manager.name, events, timers)
+        self._alarm_clock = AlarmClock(manager.name, events, timers, around.telemetry)
 
     async def by_itself(self, place: Place) -> None:
         """See to it that time-outs come, until it is cancelled."""
