@@ -443,7 +443,7 @@ class Running:
         resolved, wanted = self._catalogue.resolve(asked), self._catalogue.wanted(asked)
         return subscribe(self._stores.events, self._serializer, resolved, wanted, after=after)
 
-    def replay(
+    def read(
         self,
         of: Query | Aggregate[Any, Any, Any],
         id: str | None = None,
@@ -467,7 +467,7 @@ class Running:
         if id is None:
             stored = log.read_all(self._catalogue.resolve(query), after=after)
         elif isinstance(of, Query):
-            raise InvalidInput(f"replay(query, {id!r}): an id belongs to an aggregate")
+            raise InvalidInput(f"read(query, {id!r}): an id belongs to an aggregate")
         else:
             stored = log.read(of.stream(id), after=after)
         return replayed(stored, self._serializer, self._catalogue.wanted(query), on_undecodable)
