@@ -12,7 +12,10 @@ from eventfold.domain.deletion import StreamDeleted
 from eventfold.domain.message import Pending, Recorded, Stream
 from eventfold.domain.process import Cancel, Complete, Emit, Schedule, Send
 from eventfold.domain.query import Query
-from eventfold.schema.registry import Events
+from eventfold.domain.snapshots import Snapshots
+from eventfold.schema.registry import Events, KnownEvents
+from eventfold.schema.shapes import GenericEvent, Schema
+from eventfold.schema.upcasting import Became, Upcaster
 
 if TYPE_CHECKING:
     from eventfold.adapters.channel import Channel
@@ -44,6 +47,7 @@ __version__ = "0.2.0.dev0"
 __all__ = [
     "Act",
     "Aggregate",
+    "Became",
     "Boundary",
     "Bus",
     "Cancel",
@@ -57,9 +61,11 @@ __all__ = [
     "EventHandler",
     "Eventfold",
     "Events",
+    "GenericEvent",
     "HandlerFailure",
     "Handling",
     "Joined",
+    "KnownEvents",
     "Loaded",
     "Locked",
     "ManualClock",
@@ -78,13 +84,16 @@ __all__ = [
     "RunnerHooks",
     "Running",
     "Schedule",
+    "Schema",
     "Send",
     "Skip",
+    "Snapshots",
     "Staged",
     "Stop",
     "Stream",
     "StreamDeleted",
     "TransactionalHandler",
+    "Upcaster",
     "View",
     "system_clock",
     "upsert",

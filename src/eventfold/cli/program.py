@@ -18,10 +18,13 @@ from eventfold.cli.importing import importing
 from eventfold.cli.init import INIT_EXAMPLES, init
 from eventfold.cli.managers import managers
 from eventfold.cli.parked.commands import parked
+from eventfold.cli.plan import PLAN_EXAMPLES, plan
 from eventfold.cli.printing import Screen
 from eventfold.cli.processors import processors
 from eventfold.cli.projections import AT_EXAMPLES, at, projections
 from eventfold.cli.run import RUN_EXAMPLES, run_app
+from eventfold.cli.schema import schema
+from eventfold.cli.snapshots import snapshots
 from eventfold.cli.sql import SQL_EXAMPLES, sql
 from eventfold.cli.stats import STATS_EXAMPLES, stats
 from eventfold.cli.store import store
@@ -67,7 +70,10 @@ app.command(projections)
 app.command(at, help_epilogue=AT_EXAMPLES)
 app.command(diff, help_epilogue=DIFF_EXAMPLES)
 app.command(parked)
+app.command(schema)
+app.command(plan, help_epilogue=PLAN_EXAMPLES)
 app.command(managers)
+app.command(snapshots)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)
 app.command(admin)
