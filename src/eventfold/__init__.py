@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from eventfold.adapters.sql import upsert
     from eventfold.adapters.system import ManualClock, system_clock, uuid7
     from eventfold.bootstrap import Eventfold, Running
+    from eventfold.bootstrap.documents import Document, Documents
     from eventfold.bootstrap.hooks import Ended, RunnerHooks
     from eventfold.commands.decision import Outcome
     from eventfold.commands.dispatch import HandlerFailure
@@ -53,6 +54,8 @@ __all__ = [
     "Channel",
     "Complete",
     "Decider",
+    "Document",
+    "Documents",
     "Emit",
     "Ended",
     "EventHandler",
@@ -103,6 +106,8 @@ _LATER = {
     "Act": "eventfold.processing.act",
     "Bus": "eventfold.ports.bus",
     "Channel": "eventfold.adapters.channel",
+    "Document": "eventfold.bootstrap.documents",
+    "Documents": "eventfold.bootstrap.documents",
     "Ended": "eventfold.bootstrap.hooks",
     "EventHandler": "eventfold.processing.event_handler",
     "Eventfold": "eventfold.bootstrap",
