@@ -29,6 +29,8 @@ class Aggregate(Generic[C, S, E]):
         decide: `decide(command, state)` returns the events to record, or raises a rejection.
         evolve: `evolve(state, event)` returns the state after the event.
         events: the event classes, when they cannot be read from the annotation of `evolve`.
+        identify: gives the id out of a command, so that `running.dispatch(command)` finds its way; the classes of the
+            commands are those of the annotation of `decide`.
 
     Raises:
         InvalidStreamName: the name is no category.
@@ -43,6 +45,7 @@ class Aggregate(Generic[C, S, E]):
         decide: Callable[[C, S], Sequence[E]],
         evolve: Callable[[S, E], S],
         events: Sequence[type[E]] | None = None,
+        identify: Callable[[C], str] | None = None,
     ) -> None:
         Stream.of(name, "any")
         self.name = name
@@ -50,6 +53,7 @@ class Aggregate(Generic[C, S, E]):
         self.decide = decide
         self.evolve = evolve
         self.events: tuple[type[Any], ...] = event_classes(name, evolve, events)
+        self.identify = identify
 
     def stream(self, id: str) -> Stream:
         """Raises InvalidStreamName for an id that no store can hold."""

@@ -455,6 +455,18 @@ class Running:
         """
         return self._caller.call(self._face.execute(decider, *id_and_command, command_id=command_id, metadata=metadata))
 
+    def dispatch(
+        self, command: object, *, command_id: UUID | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Outcome[Any, Any, Any]:
+        """
+        Execute the command on the aggregate that takes its class, and on the id that its `identify` gives.
+
+        Raises:
+            InvalidInput: no aggregate with `identify=` takes such commands.
+            what `execute` raises.
+        """
+        return self._caller.call(self._face.dispatch(command, command_id=command_id, metadata=metadata))
+
     def load(self, aggregate: Aggregate[C, S, E], id: str, *, version: int | None = None) -> Loaded[S]:
         """The aggregate as it is, or as it was at `version`. A stream that does not exist is in its initial state."""
         return self._caller.call(self._face.load(aggregate, id, version=version))
