@@ -92,7 +92,7 @@ def written() -> str:
         "overload": "from typing import overload",
     }
     used = {each.id for each in ast.walk(ast.parse(text)) if isinstance(each, ast.Name)}
-    variables = sorted(used & {"C", "S", "E", "T"})
+    variables = sorted(each for each in used if len(each) == 1 and each.isupper())
     needed = sorted({imports[each] for each in used if each in imports} - {imports.get(each, "") for each in CLASSES})
     lines = [*needed, "from typing import TYPE_CHECKING, Generic, TypeVar"]
     later = "if TYPE_CHECKING:\n" + "".join(f"    {for_types[each]}\n" for each in sorted(used & {*for_types}))

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Administering", "AsOf", "Joined", "Locked", "Projections", "Running"]
 
 C = TypeVar("C")
+D = TypeVar("D")
 E = TypeVar("E")
 S = TypeVar("S")
 T = TypeVar("T")
