@@ -543,7 +543,7 @@ class Running:
         *,
         after: int = 0,
         on_undecodable: OnUndecodable = "stop",
-    ) -> AsyncGenerator[Recorded[Any]]:
+    ) -> AsyncIterator[Recorded[Any]]:
         """
         What there is of a query, or of an aggregate (of all of them, or the one with this id), in today's shapes.
 
