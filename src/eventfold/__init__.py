@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from eventfold.bootstrap.hooks import Ended, RunnerHooks
     from eventfold.commands.decision import Outcome
     from eventfold.commands.dispatch import HandlerFailure
+    from eventfold.commands.entity import Entity
     from eventfold.commands.joining import Joined, Staged
     from eventfold.commands.loading import Loaded
     from eventfold.commands.locking import Locked
@@ -51,6 +52,7 @@ __all__ = [
     "Decider",
     "Emit",
     "Ended",
+    "Entity",
     "EventHandler",
     "Eventfold",
     "Events",
@@ -95,6 +97,7 @@ _LATER = {
     "Bus": "eventfold.ports.bus",
     "Channel": "eventfold.adapters.channel",
     "Ended": "eventfold.bootstrap.hooks",
+    "Entity": "eventfold.commands.entity",
     "EventHandler": "eventfold.processing.event_handler",
     "Eventfold": "eventfold.bootstrap",
     "HandlerFailure": "eventfold.commands.dispatch",
