@@ -28,6 +28,7 @@ import plans
 import processes
 import slow_disk
 import tables
+import timers
 from harness import Session, parser, say
 
 QUESTIONS = [
@@ -49,6 +50,7 @@ QUESTIONS = [
         memory,
         slow_disk,
         processes,
+        timers,
     )
 ]
 

@@ -12,7 +12,9 @@ from eventfold.domain.deletion import StreamDeleted
 from eventfold.domain.message import Pending, Recorded, Stream
 from eventfold.domain.process import Cancel, Complete, Emit, Schedule, Send
 from eventfold.domain.query import Query
-from eventfold.schema.registry import Events
+from eventfold.schema.registry import Events, KnownEvents
+from eventfold.schema.shapes import GenericEvent, Schema
+from eventfold.schema.upcasting import Became, Upcaster
 
 if TYPE_CHECKING:
     from eventfold.adapters.channel import Channel
@@ -44,6 +46,7 @@ __version__ = "0.2.0.dev0"
 __all__ = [
     "Act",
     "Aggregate",
+    "Became",
     "Boundary",
     "Bus",
     "Cancel",
@@ -56,9 +59,11 @@ __all__ = [
     "EventHandler",
     "Eventfold",
     "Events",
+    "GenericEvent",
     "HandlerFailure",
     "Handling",
     "Joined",
+    "KnownEvents",
     "Loaded",
     "Locked",
     "ManualClock",
@@ -77,6 +82,7 @@ __all__ = [
     "RunnerHooks",
     "Running",
     "Schedule",
+    "Schema",
     "Send",
     "Skip",
     "Staged",
@@ -84,6 +90,7 @@ __all__ = [
     "Stream",
     "StreamDeleted",
     "TransactionalHandler",
+    "Upcaster",
     "View",
     "system_clock",
     "upsert",

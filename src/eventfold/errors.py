@@ -340,6 +340,26 @@ class DuplicateName(SchemaError):
 class UpcastFailed(SchemaError):
     """An upcaster could not bring an old event into today's shape."""
 
+    def __init__(
+        self,
+        type_name: str,
+        step: str,
+        why: str,
+        stream: tuple[str, str] | None = None,
+        version: int | None = None,
+        position: int | None = None,
+    ) -> None:
+        self.type_name = type_name
+        self.step = step
+        self.why = why
+        self.stream = stream
+        self.version = version
+        self.position = position
+        at = f" at the step {step}" if step else ""
+        super().__init__(
+            f"event {type_name!r}{_place(stream, version, position)} cannot be upcast{at}: {why}; correct the upcaster"
+        )
+
 
 # -------------------------------------------------------------------------------- store
 

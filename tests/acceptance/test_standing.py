@@ -141,7 +141,7 @@ async def test_of_an_older_release_nobody_knows_what_it_follows(watching: Runnin
 
 async def test_what_came_before_its_start_is_not_left(watching: Running) -> None:
     await watching.execute(tapes, "t", record(Added(1), Added(2)))
-    query = poisoned().query.resolved(lambda cls: cls.__name__).as_text()
+    query = poisoned().query.resolved(lambda kind: [kind if isinstance(kind, str) else kind.__name__]).as_text()
     await watching._stores.rows.prepare("sums", version=1, tables=[], start=2, query=query)
     assert (await look(watching)).lag == 0
     await watching.execute(tapes, "t", record(Added(3)))

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -26,10 +27,12 @@ from eventfold import (
     Eventfold,
     EventHandler,
     Park,
+    ProcessManager,
     Query,
     Reactor,
     Recorded,
     Retry,
+    Schedule,
     Skip,
     Stream,
     TransactionalHandler,
@@ -39,7 +42,8 @@ from eventfold.adapters.opentelemetry import MOST_LINKS, OpenTelemetry
 from eventfold.bootstrap.stores import open_stores
 from eventfold.errors import InvalidInput, ProcessorStopped
 from eventfold.ports.telemetry import APPENDED
-from tests.acceptance.world import Added, AddUnless, Memory, Place, TapeFull, add, record, summing, sums_t, tapes
+from eventfold.testing.faults import Fault, Faults
+from tests.acceptance.world import Added, AddUnless, Memory, Noted, Place, TapeFull, add, record, summing, sums_t, tapes
 
 
 class Watched:
@@ -328,6 +332,33 @@ async def test_a_reaction_continues_the_trace_and_so_does_what_it_does(place: Pl
     numbers = watched.numbers
     assert numbers["processor.retries", "mails"] == 1
     assert numbers["events.appended", "answer"] == 1
+
+
+async def test_fm18_a_time_out_is_counted_once_though_its_row_is_found_again(place: Place, watched: Watched) -> None:
+    def count(inputs: int, seen: object) -> int:
+        return inputs + 1
+
+    def react(inputs: int, seen: object) -> list[Schedule]:
+        past = datetime(2020, 1, 1, tzinfo=UTC)
+        return [Schedule("late", Noted("late"), at=past)] if isinstance(seen, Added) else []
+
+    watch = ProcessManager(
+        "watch", initial=lambda _: 0, key=lambda added: added.id, evolve=count, react=react, inputs=[Added, Noted]
+    )
+    app = Eventfold(deciders=[tapes], processors=[watch], telemetry=watched.telemetry)
+    async with place.open(app, run=False) as running:
+        await running.execute(tapes, "a", record(Added(1)))
+        await running.execute(tapes, "b", record(Added(1)))
+    with Faults({"timers.after_record": Fault("raise")}):
+        async with place.open(app) as running:
+            with pytest.raises(ProcessorStopped):
+                await running.settled()  # they are planned
+                await running.settled()  # they have come
+            counted = watched.numbers["timers.rung", "watch"]
+            assert counted in (1, 2)  # both, unless it looked between the two
+    async with place.open(app) as running:
+        await running.settled()
+    assert watched.numbers["timers.rung", "watch"] == 2
 
 
 async def test_what_is_set_aside_and_who_stops_is_counted(watched: Watched) -> None:

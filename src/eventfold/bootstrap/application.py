@@ -134,6 +134,16 @@ class Eventfold:
         self._attempts = attempts
         self._warm = warm
 
+    @property
+    def catalogue(self) -> Events:
+        """All events of the application, also those without an entry of their own."""
+        return self._catalogue
+
+    @property
+    def serializer(self) -> Serializer:
+        """The way between its events and bytes."""
+        return self._serializer
+
     def processor(self, name: str) -> AnyProcessor:
         """
         Raises:

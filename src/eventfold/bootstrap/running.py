@@ -26,6 +26,7 @@ from eventfold.commands.manager import CommandManager
 from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
+from eventfold.domain.message import Recorded
 from eventfold.domain.partition import partition_of
 from eventfold.domain.query import Query
 from eventfold.errors import InvalidInput, ProcessorStopped, WaitTimedOut
@@ -38,7 +39,7 @@ from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.processor import ProcessorStatus
 from eventfold.processing.projector import Projector
 from eventfold.processing.reactor import Reactor
-from eventfold.processing.subscription import RecordedBatch, subscribe
+from eventfold.processing.subscription import OnUndecodable, RecordedBatch, replayed, subscribe
 from eventfold.processing.transactional_handler import InsideAppends, TransactionalHandler
 from eventfold.processing.worker import Worker
 from eventfold.schema.registry import Events
@@ -471,8 +472,38 @@ class Running:
 
         Nothing is kept of how far it came: for server-sent events and the like.
         """
-        resolved = self._catalogue.resolve(Query.all() if query is None else query)
-        return subscribe(self._stores.events, self._serializer, resolved, after=after)
+        asked = Query.all() if query is None else query
+        resolved, wanted = self._catalogue.resolve(asked), self._catalogue.wanted(asked)
+        return subscribe(self._stores.events, self._serializer, resolved, wanted, after=after)
+
+    def replay(
+        self,
+        of: Query | Aggregate[Any, Any, Any],
+        id: str | None = None,
+        *,
+        after: int = 0,
+        on_undecodable: OnUndecodable = "stop",
+    ) -> AsyncGenerator[Recorded[Any]]:
+        """
+        What there is of a query, or of an aggregate (of all of them, or the one with this id), in today's shapes.
+
+        Args:
+            after: the position that comes before the first of them; with an id the version.
+            on_undecodable: "stop" raises `SchemaError` at an event that cannot be decoded; "skip" logs it as an error
+                and goes on; a function is called with the error, and it goes on.
+
+        Raises:
+            InvalidInput: an id, and no aggregate.
+        """
+        log = self._stores.events
+        query = of if isinstance(of, Query) else Query.of(categories=[of.name])
+        if id is None:
+            stored = log.read_all(self._catalogue.resolve(query), after=after)
+        elif isinstance(of, Query):
+            raise InvalidInput(f"replay(query, {id!r}): an id belongs to an aggregate")
+        else:
+            stored = log.read(of.stream(id), after=after)
+        return replayed(stored, self._serializer, self._catalogue.wanted(query), on_undecodable)
 
     async def head(self, query: Query | None = None) -> int:
         """The position of the last event of the query; 0 when there is none."""

@@ -17,10 +17,12 @@ from eventfold.cli.importing import importing
 from eventfold.cli.init import INIT_EXAMPLES, init
 from eventfold.cli.managers import managers
 from eventfold.cli.parked.commands import parked
+from eventfold.cli.plan import PLAN_EXAMPLES, plan
 from eventfold.cli.printing import Screen
 from eventfold.cli.processors import processors
 from eventfold.cli.projections import AT_EXAMPLES, at, projections
 from eventfold.cli.run import RUN_EXAMPLES, run_app
+from eventfold.cli.schema import schema
 from eventfold.cli.sql import SQL_EXAMPLES, sql
 from eventfold.cli.stats import STATS_EXAMPLES, stats
 from eventfold.cli.store import store
@@ -65,6 +67,8 @@ app.command(processors)
 app.command(projections)
 app.command(at, help_epilogue=AT_EXAMPLES)
 app.command(parked)
+app.command(schema)
+app.command(plan, help_epilogue=PLAN_EXAMPLES)
 app.command(managers)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)

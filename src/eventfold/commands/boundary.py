@@ -38,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     command: Any
     query: Query
+    wanted: Query
     stream: Stream
     envelope: Envelope
 
@@ -148,26 +149,29 @@ class BoundaryManager:
         """Raises InvalidInput, InvalidStreamName."""
         query = _checked(boundary.name, boundary.query(command))
         stream = boundary.stream(command, self._new_id)
-        return Asked(command, self._catalogue.resolve(query), stream, envelope(metadata, self._telemetry))
+        resolved, wanted = self._catalogue.resolve(query), self._catalogue.wanted(query)
+        return Asked(command, resolved, wanted, stream, envelope(metadata, self._telemetry))
 
     async def decide(self, boundary: Boundary[Any, S, E], asked: Asked) -> Decision[S, E]:
         """Read and decide. Raises Rejected, and what reading raises."""
-        state, position, condition = await self._read(boundary, asked.query)
+        state, position, condition = await self._read(boundary, asked)
         return Decision(state, decided(boundary, asked.command, state, self._telemetry), position, condition)
 
     async def _read(
-        self, boundary: Boundary[Any, S, Any], query: Query, before: float = inf
+        self, boundary: Boundary[Any, S, Any], asked: Asked, before: float = inf
     ) -> tuple[S, int, Condition]:
         """The state, from events below a position, that of the last of them, and the condition that these are all."""
-        names = {self._catalogue.name_of(cls) for cls in boundary.events}
-        read = await self._source.read_boundary(query)
+        names = {name for cls in boundary.events for name in self._catalogue.names_of(cls)}
+        read = await self._source.read_boundary(asked.query)
         state, position = boundary.initial, 0
         async for stored in read.events:
             if stored.position >= before:
                 continue
             position = stored.position
             if stored.type in names:
-                state = boundary.evolve(state, self._serializer.decode(stored).event)
+                for each in self._serializer.decode_all([stored], asked.wanted, strict=True):
+                    if isinstance(each.event, boundary.events):
+                        state = boundary.evolve(state, each.event)
         return state, position, read.condition
 
     async def again(
@@ -176,7 +180,7 @@ class BoundaryManager:
         """What an accepted command led to: its events, on top of what was there before them. Raises OutcomeGone."""
         events = await self._once.events(request, accepted)
         before = events[0].position if events else accepted.position + 1
-        state, _, _ = await self._read(boundary, asked.query, before)
+        state, _, _ = await self._read(boundary, asked, before)
         after = fold(boundary, boundary.known(each.event for each in events), state)
         return Outcome(after, events, accepted.last_version, accepted.position, None)
 

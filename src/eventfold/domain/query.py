@@ -70,14 +70,12 @@ class Query(msgspec.Struct, frozen=True):
     def matches(self, category: str, type: str, tags: Collection[str] = ()) -> bool:
         return any(alternative.matches(category, type, tags) for alternative in self.alternatives)
 
-    def resolved(self, name_of: Callable[[type], str]) -> Query:
-        """The same query with stored names in place of classes."""
+    def resolved(self, names_of: Callable[[str | type], Iterable[str]]) -> Query:
+        """The same query with what these types are called in stores in place of them."""
         return Query(
             tuple(
                 Alternative(
-                    each.categories,
-                    frozenset(kind if isinstance(kind, str) else name_of(kind) for kind in each.types),
-                    each.tags,
+                    each.categories, frozenset(name for kind in each.types for name in names_of(kind)), each.tags
                 )
                 for each in self.alternatives
             )

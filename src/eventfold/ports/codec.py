@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-__all__ = ["Codec", "QuickCodec", "Undecodable"]
+__all__ = ["Codec", "PlainCodec", "QuickCodec", "Undecodable"]
 
 T = TypeVar("T")
 
@@ -53,4 +53,17 @@ class QuickCodec(Protocol):
 
         Whoever meets an error asks `decoder`, which knows what to say.
         """
+        ...
+
+
+@runtime_checkable
+class PlainCodec(Protocol):
+    """A codec whose bytes can be read without a class, so that old shapes can be upcast."""
+
+    def plain(self, data: bytes | str) -> Any:
+        """Mappings, lists, texts and numbers. Raises `Undecodable` whatever is wrong with the bytes."""
+        ...
+
+    def builder(self, kind: type[T]) -> Callable[[Any], T]:
+        """A value of this class of plain data, as `decoder` would give it. The function raises `Undecodable`."""
         ...

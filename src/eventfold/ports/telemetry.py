@@ -22,6 +22,7 @@ __all__ = [
     "PARKED",
     "REJECTED",
     "RETRIES",
+    "RUNG",
     "RUNNING",
     "SILENT",
     "SKIPPED",
@@ -55,7 +56,8 @@ PARKED: Final = Metric(
 )
 SKIPPED: Final = Metric("eventfold.events.skipped", "{event}", "events that a processor has left out")
 STOPPED: Final = Metric("eventfold.processor.stops", "{stop}", "times that a processor has stopped on an error")
-COUNTERS: Final = (APPENDED, CONFLICTS, REJECTED, HANDLED, RETRIES, PARKED, SKIPPED, STOPPED)
+RUNG: Final = Metric("eventfold.timers.rung", "{timer}", "time-outs of a process manager that have come")
+COUNTERS: Final = (APPENDED, CONFLICTS, REJECTED, HANDLED, RETRIES, PARKED, SKIPPED, STOPPED, RUNG)
 
 LAG: Final = Metric(
     "eventfold.processor.lag", "{position}", "from the last event that a processor has finished to the last for it"

@@ -18,6 +18,7 @@ from eventfold.errors import (
 )
 from eventfold.ports.event_store import EXISTS, Append, EventStore
 from eventfold.ports.failpoint import failpoint
+from eventfold.ports.telemetry import RUNG, Telemetry
 from eventfold.ports.timers import Gone, Timer, Timers
 from eventfold.processing.instance import Alarm, derived
 from eventfold.processing.place import HINDRANCES, Left, Place
@@ -45,8 +46,9 @@ class AlarmClock:
     partition takes it is decided as for every other event.
     """
 
-    def __init__(self, manager: str, events: EventStore, timers: Timers) -> None:
+    def __init__(self, manager: str, events: EventStore, timers: Timers, telemetry: Telemetry) -> None:
         self._manager = manager
+        self._telemetry = telemetry
         self._events = events
         self._timers = timers
 
@@ -85,7 +87,7 @@ class AlarmClock:
 
     async def _record(self, portion: Sequence[Timer]) -> None:
         try:
-            await self._events.append(*_appends(portion))
+            await self._append(portion)
         except _HINDRANCES:
             raise
         except EventfoldError:  # some were recorded before, or the stream of one is gone
@@ -94,13 +96,18 @@ class AlarmClock:
 
     async def _record_one(self, timer: Timer) -> None:
         try:
-            await self._events.append(*_appends([timer]))
+            await self._append([timer])
         except EventIdConflict as conflict:
             _log.warning("manager %r: time-out %r of %r: %s", timer.manager, timer.key, timer.instance, conflict)
         except _HINDRANCES:
             raise
         except Conflict as gone:
             _log.warning("manager %r: time-out %r of %r is gone: %s", timer.manager, timer.key, timer.instance, gone)
+
+    async def _append(self, portion: Sequence[Timer]) -> None:
+        appended = await self._events.append(*_appends(portion))
+        if not any(each.deduplicated for each in appended.streams):  # otherwise they have come before
+            self._telemetry.count(RUNG, len(portion), processor=self._manager)
 
 
 def timed_out(timer: Timer, *, actor: str | None = None) -> NewEvent:

@@ -35,6 +35,7 @@ from eventfold.processing.place import Place
 from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.reaction import Reacting
 from eventfold.processing.surroundings import Surroundings
+from eventfold.processing.timer_rows import TimerRows
 
 __all__ = ["Management"]
 
@@ -72,13 +73,13 @@ class Management(Reacting):
         self._manager = manager
         self._deciding = Deciding(manager, around.serializer, orders)
         self._events = events
-        self._timers = timers
+        self._timers = TimerRows(timers)
         self._orders = orders
         self._recorder = recorder
         self._execute = execute
         self._serializer = around.serializer
         self._queues = ConflictQueues[str](str)
-        self._alarm_clock = AlarmClock(manager.name, events, timers)
+        self._alarm_clock = AlarmClock(manager.name, events, timers, around.telemetry)
 
     async def by_itself(self, place: Place) -> None:
         """See to it that time-outs come, until it is cancelled."""
@@ -106,7 +107,7 @@ class Management(Reacting):
 
     def _inner(self, recorded: Recorded[Any], kept: Kept) -> object:
         fact = (recorded.version, recorded.position, kept.type, kept.version, kept.format, kept.data)
-        return cast("object", self._serializer.events(recorded.stream, [fact])[0])
+        return cast("object", self._serializer.one(recorded.stream, fact))
 
     # ----------------------------------------------------------------------------- taking
 
@@ -164,7 +165,7 @@ class Management(Reacting):
     def _emitted(self, record: Emitted, taken: Taken) -> object:
         kept = record.event
         fact = (0, taken.position, kept.type, kept.version, kept.format, kept.data)
-        return cast("object", self._serializer.events(Stream(record.category, record.id), [fact])[0])
+        return cast("object", self._serializer.one(Stream(record.category, record.id), fact))
 
     async def _send(self, instance: Instance, taken: Taken, number: int, sent: Sent, what: str) -> None:
         decider, command = self._orders.read(sent.decider, sent.command)

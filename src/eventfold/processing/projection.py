@@ -44,6 +44,7 @@ class Projection:
         self._tables = frozenset(table.name for table in projector.tables)
         self._rows = around.rows
         self._decode_all = around.serializer.decode_all
+        self._wanted = around.catalogue.wanted(projector.query)
         self._telemetry = around.telemetry
         self._handlers = projector.handlers
         self._deleted = projector.deleted
@@ -172,7 +173,7 @@ class Projection:
         single, batched, catch_all = self._handlers.single, self._handlers.batched, self._handlers.catch_all
         run: list[Any] = []
         run_handler: Handler | None = None
-        for recorded in self._decode_all(events):
+        for recorded in self._decode_all(events, self._wanted):
             event: object = recorded.event
             kind = type(event)
             handler, alone = batched.get(kind), single.get(kind)

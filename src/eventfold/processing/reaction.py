@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from eventfold.commands.context import context
 from eventfold.commands.recording import Recorder
 from eventfold.domain.message import Recorded, StoredEvent, Stream
+from eventfold.domain.query import Query
 from eventfold.errors import ProcessingError
 from eventfold.ports.actions import Actions
 from eventfold.ports.checkpoint_store import Checkpoint
@@ -39,6 +40,8 @@ class Paced(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def query(self) -> Query: ...
+    @property
     def concurrency(self) -> int: ...
     @property
     def position_every(self) -> int: ...
@@ -62,7 +65,8 @@ class Reacting(ABC):
         self._every = processor.position_every
         self._actions = actions
         self._rows = around.rows
-        self._decode = around.serializer.decode
+        self._decode_all = around.serializer.decode_all
+        self._wanted = around.catalogue.wanted(processor.query)
         self._telemetry = around.telemetry
         self._silent = around.telemetry is SILENT  # then nobody asks for the words of a span
 
@@ -166,7 +170,10 @@ class Reacting(ABC):
                 return None
 
     async def _react(self, event: StoredEvent, attempt: int, ledger: Ledger) -> None:
-        recorded = self._decode(event)
+        for recorded in self._decode_all([event], self._wanted):
+            await self._react_to(recorded, event, attempt, ledger)
+
+    async def _react_to(self, recorded: Recorded[Any], event: StoredEvent, attempt: int, ledger: Ledger) -> None:
         if self._silent:
             await self._call(recorded, attempt, ledger)
             return

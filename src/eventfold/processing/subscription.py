@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from eventfold.domain.message import Recorded
+from eventfold.domain.message import Recorded, StoredEvent
 from eventfold.domain.query import Query
+from eventfold.errors import InvalidInput, SchemaError
 from eventfold.ports.event_store import EventSource
 from eventfold.schema.serializer import Serializer
 
-__all__ = ["RecordedBatch", "subscribe"]
+__all__ = ["OnUndecodable", "RecordedBatch", "replayed", "subscribe"]
+
+OnUndecodable: TypeAlias = Literal["stop", "skip"] | Callable[[SchemaError], None]
+
+_log: Final = logging.getLogger("eventfold.processing")
 
 
 class RecordedBatch(msgspec.Struct, frozen=True):
@@ -30,13 +36,13 @@ class RecordedBatch(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def subscribe(
-    source: EventSource, serializer: Serializer, query: Query, *, after: int
+    source: EventSource, serializer: Serializer, query: Query, wanted: Query, *, after: int
 ) -> AsyncGenerator[AsyncIterator[RecordedBatch]]:
-    """The store's own subscription, decoded. Raises UnknownEvent and DecodeError from the iteration."""
+    """The store's own subscription, decoded. Raises SchemaError from the iteration."""
 
     async def decoded() -> AsyncGenerator[RecordedBatch]:
         async for batch in raw:
-            yield RecordedBatch(tuple(serializer.decode_all(batch.events)), batch.caught_up, batch.head)
+            yield RecordedBatch(tuple(serializer.decode_all(batch.events, wanted)), batch.caught_up, batch.head)
 
     async with source.subscribe(query, after=after) as raw:
         batches = decoded()
@@ -44,3 +50,24 @@ async def subscribe(
             yield batches
         finally:
             await batches.aclose()
+
+
+async def replayed(
+    events: AsyncIterator[StoredEvent], serializer: Serializer, wanted: Query, on_undecodable: OnUndecodable
+) -> AsyncGenerator[Recorded[Any]]:
+    """What is stored, decoded one by one; what cannot be is reported, and stops it or is left out, as asked."""
+    if on_undecodable not in ("stop", "skip") and not callable(on_undecodable):
+        raise InvalidInput(f"on_undecodable={on_undecodable!r}: 'stop', 'skip', or a function of the error")
+    async for stored in events:
+        try:
+            parts = serializer.decode_all([stored], wanted)
+        except SchemaError as error:
+            if on_undecodable == "stop":
+                raise
+            if callable(on_undecodable):
+                on_undecodable(error)
+            else:
+                _log.error("skipped in a replay: %s", error)
+            continue
+        for each in parts:
+            yield each

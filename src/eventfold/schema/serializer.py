@@ -6,17 +6,21 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar, cast
+from uuid import UUID, uuid5
 
 import msgspec
 
 from eventfold.domain.deletion import STREAM_DELETED, StreamDeleted
 from eventfold.domain.message import NewEvent, Recorded, StoredEvent, Stream, to_micros
+from eventfold.domain.query import Query
 from eventfold.domain.story import STORIES, Record
-from eventfold.errors import DecodeError, InvalidInput, Unencodable, UnknownEvent
+from eventfold.errors import DecodeError, InvalidInput, Unencodable, UnknownEvent, UpcastFailed
 from eventfold.ports.clock import IdSource, bytes_of
-from eventfold.ports.codec import Codec, QuickCodec, Undecodable
+from eventfold.ports.codec import Codec, PlainCodec, QuickCodec, Undecodable
 from eventfold.ports.event_store import MOST_BYTES, AppendedStream, Fact
 from eventfold.schema.registry import Events, EventType
+from eventfold.schema.shapes import GenericEvent, Schema
+from eventfold.schema.upcasting import Broken, Origin, Taken, Upcasts, version_text
 
 __all__ = ["Envelope", "Serializer"]
 
@@ -69,29 +73,90 @@ class Serializer:
 
     def __init__(self, catalogue: Events, codec: Codec, new_id: IdSource) -> None:
         self._catalogue = catalogue
+        self._codec = codec
         self._format = codec.format
         self._new_ids = bytes_of(new_id)
-        self._encoders: dict[type[Any], tuple[EventType[Any], Callable[[Any], bytes]]] = {
-            kind.cls: (kind, codec.encoder(kind.cls)) for kind in catalogue if kind.cls is not StreamDeleted
-        }
-        self._decoders: dict[tuple[str, int, int], Callable[[bytes | str], Any]] = {
-            (kind.name, kind.version, codec.format): codec.decoder(kind.cls)
-            for kind in catalogue
-            if kind.cls is not StreamDeleted
-        }
-        self._quick = (
-            {
-                (kind.name, kind.version, codec.format): codec.quick_decoder(kind.cls)
-                for kind in catalogue
-                if kind.cls is not StreamDeleted
-            }
-            if isinstance(codec, QuickCodec)
-            else self._decoders.copy()
-        )
+        self._encoders: dict[type[Any], tuple[EventType[Any], Callable[[Any], bytes]]] = {}
+        self._decoders: dict[tuple[str, int, int], Callable[[bytes | str], Any]] = {}
+        self._quick: dict[tuple[str, int, int], Callable[[bytes | str], Any]] = {}
+        for kind in catalogue:
+            if kind.cls is not StreamDeleted:
+                self._add(kind, codec)
         # the store has written it, whatever the codec of the application is
         self._decoders[STREAM_DELETED, 1, _JSON] = self._quick[STREAM_DELETED, 1, _JSON] = _deleted
         for name, cls in STORIES.items():
             self._decoders[name, 1, _JSON] = self._quick[name, 1, _JSON] = _told(cls)
+        origins = catalogue.origins
+        self._upcasts = Upcasts(origins, {kind.cls: kind.name for kind in catalogue})
+        self._builders: dict[type[Any], Callable[[Any], Any]] = {}
+        upcast = [origin for origin in origins.values() if origin.steps or origin.hook]
+        self._not_one_to_one = any(each.others or each.own is None for each in origins.values())
+        if upcast and not isinstance(codec, PlainCodec):
+            raise InvalidInput(
+                f"{type(codec).__name__} cannot read bytes without a class, and {upcast[0].name!r} is upcast"
+            )
+        for origin in upcast:
+            for version in origin.versions:
+                self._read_late(origin.name, version, codec.format)
+
+    def _add(self, kind: EventType[Any], codec: Codec) -> None:
+        """What is stored in today's shape is decoded by the codec alone: who is not upcast pays nothing for it."""
+        schema = kind.schema
+        stored = kind.cls if schema is None else schema.stored
+        encode, decode = codec.encoder(stored), codec.decoder(stored)
+        quick = codec.quick_decoder(stored) if isinstance(codec, QuickCodec) else decode
+        if schema is not None:
+            encode, decode, quick = (
+                _storing(kind, schema, encode),
+                _restoring(schema, decode),
+                _restoring(schema, quick),
+            )
+        self._encoders[kind.cls] = kind, encode
+        if callable(kind.upcast):
+            return
+        for name in (kind.name, *kind.formerly):
+            self._decoders[name, kind.version, codec.format] = decode
+            self._quick[name, kind.version, codec.format] = quick
+
+    def _read_late(self, name: str, version: int, format: int) -> bool:
+        """Find out how something is read that is not in today's shape; from then on it is known."""
+        key, origin = (name, version, format), self._catalogue.origins.get(name)
+        if key in self._decoders:
+            return True
+        if origin is None:
+            return False
+        if origin.own is None and not origin.others:
+            self._decoders[key] = self._quick[key] = _nothing
+        elif format == self._format and origin.is_read(version) and isinstance(self._codec, PlainCodec):
+            self._decoders[key] = self._quick[key] = self._upcasting(origin, version, self._codec)
+        return key in self._decoders
+
+    def _upcasting(self, origin: Origin, version: int, codec: PlainCodec) -> Callable[[bytes | str], Any]:
+        name, own, upcast = origin.name, origin.own, self._upcasts.parts
+
+        def decode(data: bytes | str) -> Any:
+            found = [
+                (cls, self._built(cls, made, step)) for cls, made, step in upcast(name, version, codec.plain(data))
+            ]
+            if len(found) == 1 and found[0][0] is own:
+                return found[0][1]
+            return _Parts(found)
+
+        return decode
+
+    def _built(self, cls: type[Any], data: object, step: Taken | None) -> Any:
+        build = self._builders.get(cls)
+        if build is None:
+            assert isinstance(self._codec, PlainCodec), "it has been looked at"
+            schema = self._catalogue.of_class(cls).schema
+            build = self._codec.builder(cls if schema is None else schema.stored)
+            self._builders[cls] = build = build if schema is None else _restoring(schema, build)
+        try:
+            return build(data)
+        except Undecodable as error:
+            if step is None:  # nothing has been done to it
+                raise
+            raise Broken(step, f"what it gives is no {cls.__name__}: {error}") from error
 
     def encode(self, events: Sequence[object], envelope: Envelope) -> list[NewEvent]:
         """
@@ -128,48 +193,137 @@ class Serializer:
         """
         Raises:
             UnknownEvent: no class stands for the stored name in this version.
-            DecodeError: the bytes are no value of the class.
+            DecodeError: the bytes are no value of the class, or they are read as several events or none.
+            UpcastFailed: an upcaster cannot bring them into today's shape.
         """
-        fact = (stored.version, stored.position, stored.type, stored.schema_version, stored.format, stored.data)
-        return Recorded(self._event(stored.stream, fact), stored)
+        return Recorded(self.one(stored.stream, _fact(stored)), stored)
 
-    def decode_all(self, events: Sequence[StoredEvent]) -> list[Recorded[Any]]:
-        """Many at once, at half the cost of each. Raises as `decode` does, for the first that cannot be decoded."""
+    def one(self, stream: Stream, fact: Fact) -> Any:
+        """The one event that a fact is read as. Raises as `decode` does."""
+        event = self._event(stream, fact)
+        if isinstance(event, _Parts):
+            if len(event) != 1:
+                why = f"it is read as {len(event)} events, and here it must be one"
+                raise DecodeError(fact[2], why, stream, fact[0], fact[1])
+            return event[0][1]
+        return event
+
+    def decode_all(
+        self, events: Sequence[StoredEvent], wanted: Query | None = None, *, strict: bool = False
+    ) -> list[Recorded[Any]]:
+        """
+        Many at once, at half the cost of each. Raises as `decode` does, for the first that cannot be decoded.
+
+        What is read as several events comes as several, each as though it had been stored like that, in the place of
+        the stored one; the second and later have ids that follow from its id.
+
+        Args:
+            wanted: with today's names; of several events that one is read as, only those that match come.
+            strict: an unknown event is an error, whatever the catalogue says.
+        """
         quick = self._quick
         try:
             _refuse_too_long([each.data for each in events])
-            return [
+            recorded = [
                 Recorded(quick[each.type, each.schema_version, each.format](each.data), each)  # type: ignore[arg-type] # None is met below
                 for each in events
             ]
         except Exception:  # whatever it is, who can explain it meets it again
-            return [self.decode(each) for each in events]
+            lenient = self._catalogue.unknown == "generic" and not strict
+            recorded = [
+                Recorded(
+                    self._generic(each)
+                    if lenient and self._is_unknown(each)
+                    else self._event(each.stream, _fact(each)),
+                    each,
+                )
+                for each in events
+            ]
+        return self._apart(recorded, wanted) if self._not_one_to_one else recorded
 
     def events(self, stream: Stream, facts: Sequence[Fact]) -> list[Any]:
-        """The events of one stream, without envelopes. Raises as `decode` does."""
+        """
+        The events of one stream, without envelopes; as many as the facts are read as. Raises as `decode` does.
+        """
         quick = self._quick
         try:
             _refuse_too_long([fact[5] for fact in facts])
-            return [quick[name, shape, format](data) for _, _, name, shape, format, data in facts]  # type: ignore[arg-type] # as above
+            events = [quick[name, shape, format](data) for _, _, name, shape, format, data in facts]  # type: ignore[arg-type] # as above
         except Exception:  # as above
-            return [self._event(stream, fact) for fact in facts]
+            events = [self._event(stream, fact) for fact in facts]
+        if not self._not_one_to_one:
+            return events
+        flat: list[Any] = []
+        for each in events:
+            if type(each) is _Parts:
+                flat += [event for _, event in each]
+            else:
+                flat.append(each)
+        return flat
+
+    def _apart(self, recorded: Sequence[Recorded[Any]], wanted: Query | None) -> list[Recorded[Any]]:
+        found: list[Recorded[Any]] = []
+        for each in recorded:
+            if type(each.event) is not _Parts:
+                found.append(each)
+                continue
+            for number, (cls, event) in enumerate(each.event):
+                part = Recorded(event, self._as_stored(each.stored, cls, event, number))
+                if wanted is None or wanted.matches(part.category, part.type, part.tags):
+                    found.append(part)
+        return found
+
+    def _as_stored(self, stored: StoredEvent, cls: type[Any], event: object, number: int) -> StoredEvent:
+        kind, encode = self._encoders[cls]
+        try:
+            data = encode(event)
+        except Unencodable as error:
+            place = (stored.stream, stored.version, stored.position)
+            raise UpcastFailed(stored.type, f"→ {kind.name}", str(error), *place) from error
+        event_id = uuid5(UUID(bytes=stored.event_id), str(number)).bytes if number else stored.event_id
+        return msgspec.structs.replace(
+            stored, event_id=event_id, type=kind.name, schema_version=kind.version, format=self._format, data=data
+        )
+
+    def _is_unknown(self, stored: StoredEvent) -> bool:
+        return stored.type not in self._catalogue.origins and stored.type not in STORIES
+
+    def _generic(self, stored: StoredEvent) -> GenericEvent:
+        data: Any = stored.data
+        if data is not None and stored.format == self._format and isinstance(self._codec, PlainCodec):
+            try:
+                data = self._codec.plain(data)
+            except Undecodable as error:
+                place = (stored.stream, stored.version, stored.position)
+                raise DecodeError(stored.type, str(error), *place) from error
+        return GenericEvent(stored.type, stored.schema_version, data)
 
     def _event(self, stream: Stream, fact: Fact) -> Any:
+        key = fact[2], fact[3], fact[4]
         try:
-            return self._decoders[fact[2], fact[3], fact[4]](fact[5])  # type: ignore[arg-type] # as above
+            if key not in self._decoders:
+                self._read_late(*key)
+            return self._decoders[key](fact[5])  # type: ignore[arg-type] # as above
         except (KeyError, TypeError, Undecodable) as error:
             raise self._explained(stream, fact, error) from error
 
-    def _explained(self, stream: Stream, fact: Fact, error: Exception) -> UnknownEvent | DecodeError:
+    def _explained(self, stream: Stream, fact: Fact, error: Exception) -> UnknownEvent | DecodeError | UpcastFailed:
         version, position, name, schema_version, format, data = fact
+        if isinstance(error, Broken):
+            return UpcastFailed(name, error.step, str(error), stream, version, position)
         if (name, schema_version, format) in self._decoders:
             why = "it has been erased" if data is None else str(error)
             return DecodeError(name, why, stream, version, position)
-        known = sorted(kind.version for kind in self._catalogue if kind.name == name)
-        if not known:
+        origin = self._catalogue.origins.get(name)
+        if origin is None:
             return UnknownEvent(name, stream, version, position)
-        if schema_version not in known:
-            why = f"it is stored in version {schema_version} of its shape, this application knows {known}"
+        if not origin.is_read(schema_version):
+            known = [version_text(each) for each in origin.versions]
+            text = version_text(schema_version)
+            why = (
+                f"invalid event version {text}: it is stored in version {text} of its shape, this application knows "
+                f"{', '.join(known)}"
+            )
             return UnknownEvent(name, stream, version, position, why)
         return DecodeError(name, f"format {format} is not the codec's ({self._format})", stream, version, position)
 
@@ -201,6 +355,47 @@ class Serializer:
             )
             for version, (event, raw, position) in enumerate(zip(events, new, appended.positions, strict=True), first)
         )
+
+
+class _Parts(tuple[tuple[type[Any], Any], ...]):
+    """What one stored event is read as, where that is not one event of its own class."""
+
+    __slots__ = ()
+
+
+def _nothing(data: object) -> _Parts:
+    return _Parts()
+
+
+def _fact(stored: StoredEvent) -> Fact:
+    return stored.version, stored.position, stored.type, stored.schema_version, stored.format, stored.data
+
+
+def _storing(kind: EventType[Any], schema: Schema[Any, Any], encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    def encode_as_stored(event: Any) -> bytes:
+        try:
+            stored = schema.to_stored(event)
+            back = schema.to_event(stored)
+        except Exception as error:  # it is the user's code: any error may come out of it
+            raise Unencodable(kind.name, f"its schema: {type(error).__name__}: {error}") from error
+        if type(stored) is not schema.stored:
+            raise Unencodable(kind.name, f"its schema gives a {type(stored).__name__}, not {schema.stored.__name__}")
+        if type(back) is not type(event) or back != event:
+            raise Unencodable(kind.name, "to_event of its schema does not give back what to_stored was given")
+        return encode(stored)
+
+    return encode_as_stored
+
+
+def _restoring(schema: Schema[Any, Any], decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def event_of(data: Any) -> Any:
+        stored = decode(data)
+        try:
+            return schema.to_event(stored)
+        except Exception as error:  # as above
+            raise Broken("to_event", f"{type(error).__name__}: {error}") from error
+
+    return event_of
 
 
 def _deleted(data: bytes | str) -> StreamDeleted:

@@ -159,7 +159,9 @@ def test_a_query_holds_when_one_alternative_does() -> None:
 
 
 def test_classes_become_names() -> None:
-    resolved = Query.of(Opened, "Closed", tags=["a"]).resolved(lambda cls: f"a-{cls.__name__}")
+    resolved = Query.of(Opened, "Closed", tags=["a"]).resolved(
+        lambda kind: [kind if isinstance(kind, str) else f"a-{kind.__name__}"]
+    )
     assert resolved == Query.of("a-Opened", "Closed", tags=["a"])
 
 

@@ -58,6 +58,10 @@ EVERY: list[tuple[EventfoldError, list[str]]] = [
         errors.DecodeError("Bought", "bad", ("book", "1"), 3, 9),
         ["'Bought'", "bad", "book-1", "version 3", "position 9"],
     ),
+    (
+        errors.UpcastFailed("Bought", "Bought 1 → Bought 2", "KeyError: 'n'", ("book", "1"), 3, 9),
+        ["'Bought'", "Bought 1 → Bought 2", "KeyError", "book-1", "position 9", "correct the upcaster"],
+    ),
     (errors.DuplicateName("Bought", int, str, "rename"), ["'Bought'", "int", "str", "rename"]),
     (errors.StoreBusy(42, 5.04), ["42", "5.0 s", "?busy="]),
     (errors.StoreBusy(None, 5.0), ["another process"]),

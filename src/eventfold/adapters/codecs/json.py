@@ -89,6 +89,23 @@ class JsonCodec:
         except (TypeError, NameError, AttributeError) as error:
             raise Unencodable(kind.__name__, f"its fields cannot be read: {error}") from error
 
+    def plain(self, data: bytes | str) -> Any:
+        if len(data) > _LONGEST:
+            raise Undecodable(_too_long(data))
+        try:
+            return msgspec.json.decode(data)
+        except Exception as error:  # it is none of msgspec's own for every input
+            raise Undecodable(_reason(error)) from error
+
+    def builder(self, kind: type[T]) -> Callable[[Any], T]:
+        def build(data: Any) -> T:
+            try:
+                return msgspec.convert(data, kind, str_keys=True)
+            except Exception as error:  # as in `decoder`
+                raise Undecodable(_reason(error)) from error
+
+        return build
+
 
 Look: TypeAlias = Callable[[Any], str | None]
 

@@ -1,0 +1,45 @@
+"""`eventfold plan`: what a deployment would do to a store, before it does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from eventfold.cli.options import AsJson
+from eventfold.cli.printing import print_json_array, print_table
+from eventfold.cli.schema import loaded
+
+__all__ = ["PLAN_EXAMPLES", "plan"]
+
+PLAN_EXAMPLES: Final = """Examples:
+  eventfold plan sqlite:///shop.db --app shop:app
+  eventfold plan sqlite:///shop.db --app shop:app --json"""
+
+
+async def plan(
+    url: str, /, *, app: Annotated[str, Parameter(help="module:app, or module:factory().")], json: AsJson = False
+) -> None:
+    """
+    Show what this code would migrate, replay and send on a store when it is deployed. Nothing is changed.
+
+    Args:
+        url: of the store.
+        json: print a JSON array instead of a table.
+    """
+    from eventfold.bootstrap.planning import MOST
+    from eventfold.bootstrap.planning import plan as planned
+
+    found = [each async for each in planned(loaded(app), url)]
+    if json:
+        print_json_array(
+            {"name": each.name, "will": each.will, "events": each.events, "why": each.why} for each in found
+        )
+        return
+    print_table(
+        [("name", "left"), ("will", "left"), ("events", "right"), ("why", "left")],
+        [
+            (each.name or "the store", each.will, f"{each.events:,}" + ("+" if each.events == MOST else ""), each.why)
+            for each in found
+        ],
+    )
