@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from types import TracebackType
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -64,7 +63,23 @@ class _Mailbox:
             why, cause = self.ended
             raise EntityEnded(self.stream, why) from cause
 
-    async def place(self, timeout: float | None) -> None:
+    @asynccontextmanager
+    async def turn(self, timeout: float | None) -> AsyncGenerator[None]:
+        """One command, and no other beside it. Its place is free again with its turn, so that handlers may send too."""
+        await self._place(timeout)
+        try:
+            async with self.lock:
+                self.refuse_if_ended()
+                try:
+                    yield
+                except _FAILED as error:
+                    if self.on_failure == "end":
+                        self.ended = ("a command could not be stored", error)
+                    raise
+        finally:
+            self.places.release()
+
+    async def _place(self, timeout: float | None) -> None:
         if timeout is None or not self.places.locked():
             await self.places.acquire()
             return
@@ -73,28 +88,6 @@ class _Mailbox:
                 await self.places.acquire()
         except TimeoutError as error:
             raise MailboxFull(self.stream, self.size, timeout) from error
-
-
-class _Turn(AbstractAsyncContextManager[None, None]):
-    """One command of an entity, and no other beside it."""
-
-    def __init__(self, mailbox: _Mailbox) -> None:
-        self._mailbox = mailbox
-
-    async def __aenter__(self) -> None:
-        await self._mailbox.lock.acquire()
-        try:
-            self._mailbox.refuse_if_ended()
-        except EntityEnded:
-            self._mailbox.lock.release()
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if isinstance(error, _FAILED) and self._mailbox.on_failure == "end":
-            self._mailbox.ended = ("a command could not be stored", error)
-        self._mailbox.lock.release()
 
 
 class Entity(Generic[C, S, E]):
@@ -110,7 +103,8 @@ class Entity(Generic[C, S, E]):
         self.id = id
         self._mailbox = mailbox
         self._of = of
-        self._released = False
+        self.released = False
+        """Whether its block has ended."""
 
     async def execute(
         self,
@@ -133,33 +127,37 @@ class Entity(Generic[C, S, E]):
             what `running.execute` raises.
         """
         self._refuse_if_over()
-        return await self._of.execute(self.aggregate, self.id, command, self._mailbox, command_id, metadata, timeout)
+        with self._of.sending(self._mailbox):
+            return await self._of.commands.execute(
+                self.aggregate,
+                self.id,
+                command,
+                command_id=command_id,
+                metadata=metadata,
+                turn=self._mailbox.turn(timeout),
+            )
 
     async def load(self) -> Loaded[S]:
         """The state as `running.load` has it, without waiting for a turn. Raises EntityEnded, and what that raises."""
         self._refuse_if_over()
-        return await self._of.load(self.aggregate, self.id)
+        return await self._of.commands.load(self.aggregate, self.id)
 
     def _refuse_if_over(self) -> None:
-        if self._released:
+        if self.released:
             raise EntityEnded(self._mailbox.stream, "this reference was released at the end of its block")
         self._mailbox.refuse_if_ended()
         self._of.refuse_if_closed(self._mailbox.stream)
-
-    def _release(self) -> None:
-        self._released = True
 
 
 class Entities:
     """The entities of one running application: at most one for a stream at a time."""
 
     def __init__(self, commands: CommandManager) -> None:
-        self._commands = commands
+        self.commands = commands
         self._mailboxes: dict[Stream, _Mailbox] = {}
         self._pending = 0
         self._quiet = asyncio.Event()
         self._closed = False
-        self.load = commands.load
 
     @asynccontextmanager
     async def entity(
@@ -173,10 +171,11 @@ class Entities:
         entity = Entity(aggregate, id, shared, self)
         shared.references += 1
         try:
-            await self._commands.load(aggregate, id)  # whoever opens it hears that it cannot be recovered
+            await self.commands.load(aggregate, id)  # whoever opens it hears that it cannot be recovered
+            self._settle(shared)
             yield entity
         finally:
-            entity._release()
+            entity.released = True
             shared.references -= 1
             self._settle(shared)
 
@@ -192,28 +191,14 @@ class Entities:
             )
         return shared
 
-    async def execute(
-        self,
-        aggregate: Aggregate[C, S, E],
-        id: str,
-        command: C,
-        mailbox: _Mailbox,
-        command_id: UUID | None,
-        metadata: Mapping[str, Any] | None,
-        timeout: float | None,
-    ) -> Outcome[S, E, None]:
-        """As `Entity.execute`."""
+    @contextmanager
+    def sending(self, mailbox: _Mailbox) -> Generator[None]:
+        """Around a command, its handlers too: whoever closes the application waits for it."""
         mailbox.keep_awake()
         mailbox.pending += 1
         self._pending += 1
         try:
-            await mailbox.place(timeout)
-            try:
-                return await self._commands.execute(
-                    aggregate, id, command, command_id=command_id, metadata=metadata, turn=_Turn(mailbox)
-                )
-            finally:
-                mailbox.places.release()
+            yield
         finally:
             mailbox.pending -= 1
             self._pending -= 1
@@ -231,7 +216,7 @@ class Entities:
                 del self._mailboxes[mailbox.stream]
         elif mailbox.idle is not None:
             loop = asyncio.get_running_loop()
-            mailbox.rest = loop.call_later(mailbox.idle, self._commands.forget, mailbox.stream)
+            mailbox.rest = loop.call_later(mailbox.idle, self.commands.forget, mailbox.stream)
 
     def refuse_if_closed(self, stream: Stream) -> None:
         """Raises EntityEnded."""

@@ -74,7 +74,7 @@ class CommandManager:
         *,
         command_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
-        turn: AbstractAsyncContextManager[None, None] | None = None,
+        turn: AbstractAsyncContextManager[None, bool | None] | None = None,
     ) -> Outcome[S, E, None]:
         """
         Decide and record.
