@@ -124,9 +124,10 @@ async def lock(world: World) -> object:
 async def send(world: World) -> object:
     """To an entity with one place that others send to as well: those get their turn whatever becomes of this one."""
     async with world.running.entity(tapes, "b", mailbox=1) as tape:
-        before, after = (asyncio.create_task(tape.execute(record(Added(7), Added(8)))) for _ in range(2))
+        before = asyncio.create_task(tape.execute(record(Added(7), Added(8))))
+        await asyncio.sleep(0)
+        after = asyncio.create_task(tape.execute(record(Added(7), Added(8))))  # starts when this one waits
         try:
-            await asyncio.sleep(0)
             return await tape.execute(record(Added(1), Added(2)))
         finally:
             done, _ = await asyncio.wait([before, after], timeout=PATIENCE)
