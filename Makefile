@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= auto
 BIN := .venv/bin
 # The wrapper from PyPI fetches exactly this release of the checker, and says nothing about newer ones.
 PYRIGHT := PYRIGHT_PYTHON_FORCE_VERSION=1.1.414 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 NODE_NO_WARNINGS=1 npm_config_loglevel=error $(BIN)/pyright
@@ -21,8 +22,8 @@ setup-demo: ## make .venv with what the demo needs, and no more
 demo: setup-demo ## run the flights demo
 	@$(BIN)/eventfold demo flights $(ARGS)
 
-test: setup ## run the whole test suite: make test ARGS="-k overdraft"
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## run the whole test suite, a file at a time on each core: make test ARGS="-k overdraft" WORKERS=0
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: setup ## everything short of the tests: format, lint, types, import rules, banned things
 	$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ from eventfold.domain.deletion import StreamDeleted
 from eventfold.domain.message import Pending, Recorded, Stream
 from eventfold.domain.process import Cancel, Complete, Emit, Schedule, Send
 from eventfold.domain.query import Query
+from eventfold.domain.snapshots import Snapshots
 from eventfold.schema.registry import Events, KnownEvents
 from eventfold.schema.shapes import GenericEvent, Schema
 from eventfold.schema.upcasting import Became, Upcaster
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from eventfold.adapters.sql import upsert
     from eventfold.adapters.system import ManualClock, system_clock, uuid7
     from eventfold.bootstrap import Eventfold, Running
+    from eventfold.bootstrap.documents import Document, Documents
     from eventfold.bootstrap.hooks import Ended, RunnerHooks
     from eventfold.commands.decision import Outcome
     from eventfold.commands.dispatch import HandlerFailure
@@ -53,6 +55,8 @@ __all__ = [
     "Channel",
     "Complete",
     "Decider",
+    "Document",
+    "Documents",
     "Emit",
     "Ended",
     "Entity",
@@ -85,6 +89,7 @@ __all__ = [
     "Schema",
     "Send",
     "Skip",
+    "Snapshots",
     "Staged",
     "Stop",
     "Stream",
@@ -103,6 +108,8 @@ _LATER = {
     "Act": "eventfold.processing.act",
     "Bus": "eventfold.ports.bus",
     "Channel": "eventfold.adapters.channel",
+    "Document": "eventfold.bootstrap.documents",
+    "Documents": "eventfold.bootstrap.documents",
     "Ended": "eventfold.bootstrap.hooks",
     "Entity": "eventfold.commands.entity",
     "EventHandler": "eventfold.processing.event_handler",

@@ -104,7 +104,7 @@ async def read(events: Events, *bodies: Body, classes: Sequence[type[Any]] = (A,
         await old(running, *bodies)
         loaded = await running.load(story(*classes), "1")
         assert loaded.version == len(bodies)
-        followed = [each async for each in running.replay(Query.all())]
+        followed = [each async for each in running.read(Query.all())]
         assert tuple(each.event for each in followed) == loaded.state
         return loaded.state
 
@@ -226,7 +226,7 @@ async def test_b10_a10_trap5_a_retired_event_is_not_seen_and_its_version_counts(
         assert (loaded.version, loaded.state) == (3, (A("x"), A("x")))
         outcome = await running.execute(story(A), "1", (A("y"),) * 3)
         assert (outcome.version, len(outcome.state)) == (6, 5)
-        assert len([each async for each in running.replay(story(A), "1")]) == 5
+        assert len([each async for each in running.read(story(A), "1")]) == 5
 
 
 async def test_b10_trap5_a_stream_of_retired_events_only_exists() -> None:
@@ -265,7 +265,7 @@ async def test_fm19_a_name_of_the_past_is_read_and_asked_for_and_not_written() -
         await old(running, *bodies)
         outcome = await running.execute(story(A, C), "1", (A("3"),))
         assert (outcome.events[0].type, outcome.state) == ("a-2", (A("1!"), A("2"), C(1), A("3")))
-        asked = [each.event async for each in running.replay(Query.of(A))]
+        asked = [each.event async for each in running.read(Query.of(A))]
         assert asked == [A("1!"), A("2"), A("3")]
 
 
@@ -309,7 +309,7 @@ async def test_fm19_an_event_is_split_and_each_part_comes_to_who_asked_for_it() 
         await old(running, SPLIT, ("C", 1, b'{"u":6}'))
         loaded = await running.load(story(A, C), "1")
         assert (loaded.version, loaded.state) == (2, (A("x"), C(5), C(6)))
-        both = [each async for each in running.replay(Query.all())]
+        both = [each async for each in running.read(Query.all())]
         assert [(each.event, each.version, each.type, each.schema_version) for each in both] == [
             (A("x"), 1, "A", 2),
             (C(5), 1, "C", 1),
@@ -359,7 +359,7 @@ async def test_fm19_a_process_manager_takes_each_part_once_and_folds_them_again(
     async with app(A, C, events=split_events(), processors=[manager]).open("memory:") as running:
         await old(running, SPLIT, ("C", 1, b'{"u":6}'))
         await running.settled()
-        emitted = [each.event async for each in running.replay(Query.of(B))]
+        emitted = [each.event async for each in running.read(Query.of(B))]
         assert emitted == [B("A", 1), B("C", 2), B("C", 3)]
 
 
@@ -461,17 +461,17 @@ async def test_fm19_an_unknown_event_is_an_error_unless_the_catalogue_says_other
     async with app(A).open("memory:") as running:
         await old(running, ("Later", 2, b'{"n":1}'), ("A", 1, b'{"contents":"x"}'))
         with pytest.raises(UnknownEvent, match="'Later'"):
-            [each async for each in running.replay(Query.all())]
-        assert [each.event async for each in running.replay(Query.of(KnownEvents))] == [A("x")]
+            [each async for each in running.read(Query.all())]
+        assert [each.event async for each in running.read(Query.of(KnownEvents))] == [A("x")]
     async with app(A, events=Events(unknown="generic")).open("memory:") as running:
         await old(running, ("Later", 2, b'{"n":1}'), ("A", 1, b'{"contents":"x"}'))
-        seen = [each.event async for each in running.replay(Query.all())]
+        seen = [each.event async for each in running.read(Query.all())]
         assert seen == [GenericEvent("Later", 2, {"n": 1}), A("x")]
         with pytest.raises(UnknownEvent):  # no state is folded over what nobody knows
             await running.load(story(A), "1")
         await old(running, ("A", 5, b"{}"))
         with pytest.raises(UnknownEvent, match="invalid event version 5"):  # nor is a known name ever generic
-            [each async for each in running.replay(Query.all())]
+            [each async for each in running.read(Query.all())]
     with pytest.raises(InvalidInput):
         Events(unknown="ignore")  # type: ignore[arg-type]
 
@@ -486,16 +486,16 @@ async def test_g7_a_replay_upcasts_and_leaves_out_what_cannot_be_decoded_where_i
         await old(running, ("A", 1, b'{"contents":"1"}'), ("A", 2, b"{"), ("A", 2, b'{"contents":"3"}'))
         await old(running, ("A", 1, b'{"contents":"4"}'), id="2")
         with pytest.raises(DecodeError, match="position 2"):
-            [each async for each in running.replay(story(A))]
-        everything = [each.event async for each in running.replay(story(A), on_undecodable="skip")]
+            [each async for each in running.read(story(A))]
+        everything = [each.event async for each in running.read(story(A), on_undecodable="skip")]
         assert everything == [A("1!"), A("3"), A("4!")]
         assert "position 2" in caplog.text
         failures: list[SchemaError] = []
-        one = [each.event async for each in running.replay(story(A), "1", on_undecodable=failures.append)]
+        one = [each.event async for each in running.read(story(A), "1", on_undecodable=failures.append)]
         assert one == [A("1!"), A("3")]
         assert [type(each) for each in failures] == [DecodeError]
         with pytest.raises(InvalidInput, match="an id belongs to an aggregate"):
-            running.replay(Query.all(), "1")
+            running.read(Query.all(), "1")
 
 
 async def test_g2_rows_are_rebuilt_through_a_schema_and_a_split(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ async def test_t44_fm19_one_file_that_all_of_them_have_written(tmp_path: Path) -
     async with app.open(url) as running:
         await running.settled()
         assert sorted(await running.query(select(rows))) == [(year, "Rome") for year in YEARS]
-        asked = [each async for each in running.replay(Query.of(OrderPlaced))]
+        asked = [each async for each in running.read(Query.of(OrderPlaced))]
         assert [each.event for each in asked] == [OrderPlaced("ann", "12.05 EUR")] * 4
     assert [(each.will, each.events) async for each in plan(app, url)] == [("go on", 0)]
 

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +19,13 @@ from tests.acceptance.world import (
     application,
     record,
     seeing,
+    shared,
     summing,
     sums,
     sums_t,
     tapes,
 )
+from tests.waiting import until
 
 SHORT = timedelta(seconds=0.6)
 
@@ -32,23 +33,6 @@ SHORT = timedelta(seconds=0.6)
 @pytest.fixture(autouse=True)
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventfold.processing.worker.LOOK", 0.02)
-
-
-async def until(happened: Callable[[], Any]) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            answer = happened()
-            if isinstance(answer, Awaitable):
-                answer = await answer
-            if answer:
-                return
-            await asyncio.sleep(0.01)
-
-
-def shared(partitions: int = 4, *, version: int = 1) -> Projector:
-    projector = Projector("sums", tables=[sums_t], partitions=partitions, version=version)
-    projector.on(Added)(added)
-    return projector
 
 
 def status(running: Running) -> Any:

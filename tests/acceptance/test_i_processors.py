@@ -5,7 +5,7 @@ import logging
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ from tests.acceptance.world import (
     sums_t,
     tapes,
 )
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -791,12 +792,6 @@ async def test_i5_the_catch_up_of_the_test_kit_and_of_an_application_agree() -> 
 @pytest.fixture
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventfold.processing.worker.LOOK", 0.01)
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not happened():  # noqa: ASYNC110 - what is awaited rings no bell
-            await asyncio.sleep(0.002)
 
 
 def at_rest(running: Running, name: str = "sums") -> ProcessorStatus:

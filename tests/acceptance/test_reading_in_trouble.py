@@ -5,7 +5,7 @@ import gc
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
 from types import SimpleNamespace
@@ -31,11 +31,13 @@ from tests.acceptance.world import (
     record,
     saw,
     seen_t,
+    shared,
     summing,
     sums,
     sums_t,
     tapes,
 )
+from tests.waiting import until
 
 SHORT = timedelta(seconds=0.6)
 
@@ -45,25 +47,8 @@ def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventfold.processing.worker.LOOK", 0.02)
 
 
-async def until(happened: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            answer = happened()
-            if isinstance(answer, Awaitable):
-                answer = await answer
-            if answer:
-                return
-            await asyncio.sleep(0.005)
-
-
 def tape_of(partition: int, partitions: int) -> str:
     return next(name for name in map(str, range(1_000)) if partition_of("tape", name, partitions) == partition)
-
-
-def shared(partitions: int = 4, **options: Any) -> Projector:
-    projector = Projector("sums", tables=[sums_t], partitions=partitions, **options)
-    projector.on(Added)(added)
-    return projector
 
 
 # ------------------------------------------------------------------------- sent back, by whoever

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,6 +34,7 @@ from tests.acceptance.world import (
     tapes,
 )
 from tests.postgres import PostgresServer
+from tests.waiting import until
 
 
 async def fill(running: Running, number: int = 60) -> None:
@@ -56,12 +56,6 @@ async def folded(running: Running) -> list[tuple[str, int]]:
 
 async def rows_of(running: Running) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await running.query(sums)]
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
-        while not await holds():  # noqa: ASYNC110 - the store has no event for it
-            await asyncio.sleep(0.05)
 
 
 async def _is_folded(running: Running) -> bool:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +44,7 @@ from eventfold.errors import InvalidInput, ProcessorStopped
 from eventfold.ports.telemetry import APPENDED
 from eventfold.testing.faults import Fault, Faults
 from tests.acceptance.world import Added, AddUnless, Memory, Noted, Place, TapeFull, add, record, summing, sums_t, tapes
+from tests.waiting import until
 
 
 class Watched:
@@ -97,13 +98,6 @@ def watched() -> Iterator[Watched]:
 async def in_memory() -> AsyncIterator[Memory]:
     async with open_stores("memory:", clock=system_clock, migrate=True) as stores:
         yield Memory(stores)
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    """Gauges are looked at; nobody is told when they move."""
-    async with asyncio.timeout(30):
-        while not happened():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 def within(inner: ReadableSpan, outer: ReadableSpan) -> bool:

@@ -133,6 +133,13 @@ def summing(name: str = "sums", *, version: int = 1) -> Projector:
     return projector
 
 
+def shared(partitions: int = 4, **options: Any) -> Projector:
+    """The sums, by copies that share out the partitions."""
+    projector = Projector("sums", tables=[sums_t], partitions=partitions, **options)
+    projector.on(Added)(added)
+    return projector
+
+
 def seeing(name: str = "seen", *, version: int = 1, query: Query | None = None) -> Projector:
     """Every event of the query, once."""
     projector = Projector(name, tables=[seen_t], version=version, query=query)

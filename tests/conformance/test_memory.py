@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from eventfold.adapters.codecs.json import JsonCodec
+from eventfold.adapters.codecs.message_pack import MessagePackCodec
 from eventfold.adapters.memory import MemoryCheckpointStore, MemoryCommandLog, MemoryEventStore
 from eventfold.adapters.memory_units import MemoryUnits
 from eventfold.adapters.sqlite import open_sqlite_rows_in_memory
@@ -171,3 +172,9 @@ class TestJson(CodecConformance):
     @pytest.fixture
     def codec(self) -> Codec:
         return JsonCodec()
+
+
+class TestMessagePack(CodecConformance):
+    @pytest.fixture
+    def codec(self) -> Codec:
+        return MessagePackCodec()

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -17,25 +16,13 @@ from eventfold.cli.program import run
 from eventfold.ports.timers import Gone, Timer
 from tests.acceptance.test_fm18_managers import HOUR, application, names, out, planned, soon, until, watching
 from tests.acceptance.world import Added, Noted, Server, record, stored, tapes
-from tests.postgres import PostgresServer
 
 Answers: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 WHO = ["--actor", "ops", "--reason", "a test"]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/e.db"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    schema = request.getfixturevalue("postgres_schema")
-    return f"{server.url}?schema={schema}&options=-csearch_path%3D{schema}"
-
-
 @pytest.fixture
-def answer(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Answers:
-    monkeypatch.delenv("COLUMNS", raising=False)
-
+def answer(url: str, capsys: pytest.CaptureFixture[str]) -> Answers:
     async def ask(*arguments: str, code: Exit = Exit.OK, as_json: bool = True) -> Any:
         words = ["managers", *arguments, *(["--json"] if as_json else []), "--store", url]
         given = await asyncio.to_thread(run, words)

@@ -32,16 +32,6 @@ WHO = ["--actor", "ops", "--reason", "a test"]
 @pytest.fixture(autouse=True)
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventfold.processing.worker.LOOK", 0.02)
-    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist may run its workers with a width
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/e.db"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    schema = request.getfixturevalue("postgres_schema")
-    return f"{server.url}?schema={schema}&options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture

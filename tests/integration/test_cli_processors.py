@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,24 +20,8 @@ from eventfold.domain.message import from_micros
 from eventfold.errors import ProcessorStopped
 from tests.acceptance.world import Added, Noted, application, record, stored, summing, sums, tapes
 from tests.poison import poisoned
-from tests.postgres import PostgresServer
 
 Answers = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pytest-xdist may run its workers with a width, at which tables are folded."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/e.db"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    schema = request.getfixturevalue("postgres_schema")
-    return f"{server.url}?schema={schema}&options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture

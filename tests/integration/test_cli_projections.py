@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from eventfold.cli.program import run
 from eventfold.cli.projections import bar
 from eventfold.processing.rebuild import Progress
 from tests.acceptance.world import Added, added, application, record, summing, sums, sums_t, tapes
-from tests.postgres import PostgresServer
 
 Asks = Callable[..., Any]
 
@@ -38,20 +36,6 @@ def failing() -> Any:
 
 broken = failing()
 HERE = "tests.integration.test_cli_projections"
-
-
-@pytest.fixture(autouse=True)
-def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/e.db"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    schema = request.getfixturevalue("postgres_schema")
-    return f"{server.url}?schema={schema}&options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture

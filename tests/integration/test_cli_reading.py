@@ -57,12 +57,6 @@ async def filled(url: str) -> None:
         await running.sink.append(Append(Stream("raw", "1"), [raw]))
 
 
-@pytest.fixture(autouse=True)
-def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pytest-xdist may run its workers with a width, at which tables are folded."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/shop.db"

@@ -43,12 +43,6 @@ async def filled(url: str) -> None:
         await running.wait_for("sums", 4)
 
 
-@pytest.fixture(autouse=True)
-def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pytest-xdist may run its workers with a width, at which tables are folded."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "tapes.db"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from eventfold.errors import AppendOutcomeUnknown, ConcurrencyConflict, StoreUna
 from eventfold.ports.event_store import NEW, Append
 from eventfold.testing.conformance.material import ANN, BOB, collected, event, events
 from tests.postgres import PostgresServer, start_postgres
+from tests.waiting import until
 
 
 class Line:
@@ -97,12 +98,6 @@ async def other(server: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(server.url)
     yield connection
     await connection.close()
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110 - a server rings no bell for its locks and rows
-            await asyncio.sleep(0.01)
 
 
 async def waits(connection: asyncpg.Connection, count: int = 1) -> None:

@@ -47,12 +47,6 @@ async def filled(url: str) -> None:
         await running.wait_for("sums", await running.head())
 
 
-@pytest.fixture(autouse=True)
-def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pytest-xdist may run its workers with a width, at which tables are folded."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture
 def empty(postgres: PostgresServer, postgres_schema: str) -> Iterator[str]:
     """A URL behind which there is no store yet."""

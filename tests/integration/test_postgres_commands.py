@@ -19,8 +19,9 @@ from eventfold.ports.command_log import Accepted
 from tests.acceptance.test_idempotent_commands import Take, app, notes
 from tests.acceptance.world import Added, Tape, record, see, seen_t, stored, tapes
 from tests.integration.callers import EVERY_KIND, Opening
-from tests.integration.test_postgres_ambiguity import Line, line, until
+from tests.integration.test_postgres_ambiguity import Line, line
 from tests.postgres import PostgresServer
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -129,7 +129,10 @@ MATRIX: dict[str, frozenset[str] | set[str]] = {
     "SELECT drawn FROM {horizon}()": EVERYBODY,
     "SELECT {bound}()": EVERYBODY,
     "SELECT {recognise}()": EVERYBODY,
-    "SELECT * FROM {snapshots}": OWNER,
+    # states are for those who decide on them
+    "SELECT * FROM {snapshots}": APPENDERS,
+    "INSERT INTO {snapshots} VALUES ('book', 'x', 'state', 1, 'x', 0, 'x', 1)": APPENDERS,
+    "DELETE FROM {snapshots}": APPENDERS,
     # what was replied to a command is for those who give commands, what the world has answered for those who act on it
     "SELECT * FROM {commands}": APPENDERS,
     "SELECT * FROM {actions}": PROJECTORS,

@@ -587,6 +587,7 @@ async def running(
         rows.actions,
         rows.generations,
         rows.timers,
+        rows.snapshots,
     )
     async with app._started(Running, stores, frozenset({"sums"}), system_clock, lease) as running:
         yield running

@@ -33,9 +33,10 @@ from eventfold.ports.event_store import NEW, Append, Appended
 from eventfold.ports.read_model import Writes
 from eventfold.ports.unit import Unit
 from eventfold.testing.conformance.material import ANN, BOB, collected, event, events
-from tests.integration.test_postgres_ambiguity import line, until
+from tests.integration.test_postgres_ambiguity import line
 from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresServer
+from tests.waiting import until
 
 GUESTS = Table("unit_guests", MetaData(), Column("name", Text, primary_key=True), Column("n", Integer))
 

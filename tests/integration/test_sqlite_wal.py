@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from eventfold.errors import StoreClosed
 from eventfold.ports.event_store import Append
 from tests.integration import opening
 from tests.integration.children import children
+from tests.waiting import until
 
 DEADLINE = 30.0
 LIMIT = 1024 * 1024
@@ -39,12 +39,6 @@ def watch(store: SqliteEventStore) -> WalWatch:
         if isinstance(each, WalWatch)
     ]
     return found
-
-
-async def until(true: Callable[[], bool], deadline: float = DEADLINE) -> None:
-    async with asyncio.timeout(deadline):
-        while not true():  # noqa: ASYNC110 - a file has no bell
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import cycle, islice
 from random import Random
@@ -38,6 +38,7 @@ from tests.torture.workload import (
     told,
     url_of_schema,
 )
+from tests.waiting import until
 
 DEATHS = 50 if FULL else 8
 PROMOTIONS = 10 if FULL else 1
@@ -67,15 +68,6 @@ def restarted(server: PostgresServer) -> None:
 
 
 WAYS = [killed, stopped_at_once, sessions_ended, restarted]
-
-
-async def until(condition: Callable[[], Awaitable[bool] | bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            met = condition()
-            if met if isinstance(met, bool) else await met:
-                return
-            await asyncio.sleep(0.01)
 
 
 def reaches(line: Delivered, position: int) -> bool:

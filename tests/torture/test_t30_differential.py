@@ -30,7 +30,7 @@ from eventfold.ports.event_store import ANY, EXISTS, NEW, Append, Appended, Even
 from eventfold.ports.subscription import PAGE
 from tests.torture.workload import FULL, SEED, report
 
-EXAMPLES, STEPS = (2_000 if FULL else 200), 50
+EXAMPLES, STEPS = (2_000 if FULL else 60), 50
 SHRINK = not os.environ.get("EVENTFOLD_MUTANT")
 STREAMS = [Stream(category, id) for category in ("tape", "box") for id in ("a", "b", "é")]
 TYPES = ("Added", "Noted")

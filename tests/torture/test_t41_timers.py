@@ -25,7 +25,7 @@ from tests.timing import jumping, jumping_application
 from tests.torture.workload import FULL, SEED
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMERS = 5_000 if FULL else 500
+TIMERS = 5_000 if FULL else 200
 LONGEST = 30.0 if FULL else 3.0
 """Seconds after which the last of them is due."""
 LIFE = 2.0 if FULL else 0.7

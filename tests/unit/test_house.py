@@ -153,16 +153,25 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
-def test_a_missing_server_is_counted_in_the_last_line(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+WORKERS = pytest.mark.parametrize("workers", [("-p", "no:xdist"), ("-n", "2")], ids=["alone", "two workers"])
+
+
+@WORKERS
+def test_a_missing_server_is_counted_in_the_last_line(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, str]
+) -> None:
     monkeypatch.delenv("CI", raising=False)
-    result = suite.runpytest_subprocess("-p", "no:xdist")
+    result = suite.runpytest_subprocess(*workers)
     result.stdout.fnmatch_lines(["*these servers were missing*", "*1  postgres (not on PATH)"])
     assert re.search(r"1 passed, 1 skipped for want of a server in", result.outlines[-1])
 
 
-def test_a_missing_server_fails_in_ci(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+@WORKERS
+def test_a_missing_server_fails_in_ci(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, str]
+) -> None:
     monkeypatch.setenv("CI", "true")
-    result = suite.runpytest_subprocess("-p", "no:xdist")
+    result = suite.runpytest_subprocess(*workers)
     result.stdout.fnmatch_lines(["postgres is missing, and CI skips nothing: not on PATH"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 

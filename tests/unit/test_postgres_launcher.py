@@ -15,7 +15,7 @@ import pytest
 
 from tests.keeper import clear_orphans, command_lines, running_on
 from tests.postgres import PostgresServer, ServerDied, fresh_schema, start_postgres
-from tests.processes import children_of
+from tests.processes import children_of, is_alive
 
 KEEPS_A_SERVER = """
 import time
@@ -122,7 +122,9 @@ def test_a_server_is_removed_after_kill_9_of_the_tests() -> None:
 def test_a_server_is_removed_by_the_next_run_when_its_keeper_is_killed_too(place: Path) -> None:
     with child_with_a_server() as (child, folder):
         assert folder.parent == place
-        os.kill(keeper_of(child), signal.SIGKILL)
+        keeper = keeper_of(child)
+        os.kill(keeper, signal.SIGKILL)
+    wait_until_dead(keeper)
     assert folder.exists()
     assert running_on(folder), "nobody was left to end it"
     clear_orphans()
@@ -169,6 +171,14 @@ def wait_until_gone(folder: Path) -> None:
     deadline = time.monotonic() + DEADLINE
     while folder.exists() or running_on(folder) or folder.with_name(f"{folder.name}.lock").exists():
         assert time.monotonic() < deadline, f"{folder} is still there"
+        time.sleep(0.01)
+
+
+def wait_until_dead(process: int) -> None:
+    """Until then it holds the lock."""
+    deadline = time.monotonic() + DEADLINE
+    while is_alive(process):
+        assert time.monotonic() < deadline, f"process {process} survives kill -9"
         time.sleep(0.01)
 
 

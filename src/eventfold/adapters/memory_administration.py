@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -47,6 +47,8 @@ class MemoryAdministration:
         self._rows = rows
         self._clock = clock
         self._audit: list[Audited] = []
+        self.drop_snapshots: Callable[[str, str], Awaitable[object]] | None = None
+        """Set where there are some: what is removed is not to be found in a state either."""
 
     # ---------------------------------------------------------------------- streams
 
@@ -54,6 +56,11 @@ class MemoryAdministration:
         stream = await self._begin(stream, actor, reason)
         if self._store.version_of(stream) == NO_STREAM:
             return None
+        mark = await self._deleted(stream, actor, reason, within)
+        await self._drop_snapshot(stream)
+        return mark
+
+    async def _deleted(self, stream: Stream, actor: str, reason: str, within: Within | None) -> Mark | None:
         async with AsyncExitStack() as turn:
             await turn.enter_async_context(self._store.turn)  # the places of a unit that is open are promised
             if within is None:
@@ -90,6 +97,7 @@ class MemoryAdministration:
         mark = Mark(stream, "truncated", before_version, position, reason, actor, now)
         self._store.marks[stream] = mark
         self._note("truncate", actor, reason, stream, version=before_version)
+        await self._drop_snapshot(stream)
         return mark
 
     async def mark(self, stream: Stream) -> Mark | None:
@@ -109,7 +117,9 @@ class MemoryAdministration:
         event = self._found(event_id, actor, reason)
         checked_payload(event, data, format)
         self._note("replace", actor, reason, event.stream, version=event.version, event_id=event_id)
-        return self._store.put(msgspec.structs.replace(event, data=data, format=format))
+        replaced = self._store.put(msgspec.structs.replace(event, data=data, format=format))
+        await self._drop_snapshot(event.stream)
+        return replaced
 
     async def erase(self, event_id: bytes, *, actor: str, reason: str) -> StoredEvent:
         event = self._found(event_id, actor, reason)
@@ -117,7 +127,9 @@ class MemoryAdministration:
         if event.data is None:
             return event
         self._note("erase", actor, reason, event.stream, version=event.version, event_id=event_id)
-        return self._store.put(msgspec.structs.replace(event, data=None, metadata=None, tags=None))
+        erased = self._store.put(msgspec.structs.replace(event, data=None, metadata=None, tags=None))
+        await self._drop_snapshot(event.stream)
+        return erased
 
     async def import_(self, events: Sequence[StoredEvent], *, actor: str, reason: str) -> int:
         checked_act(actor, reason)
@@ -147,6 +159,10 @@ class MemoryAdministration:
         await self._store.head()  # raises where the store is closed
         checked_act(actor, reason)
         return Stream.of(*stream)
+
+    async def _drop_snapshot(self, stream: Stream) -> None:
+        if self.drop_snapshots is not None:
+            await self.drop_snapshots(stream.category, stream.id)
 
     def _found(self, event_id: bytes, actor: str, reason: str) -> StoredEvent:
         checked_act(actor, reason)

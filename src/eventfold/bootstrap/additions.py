@@ -43,6 +43,12 @@ class Additions:
         else:
             self._admit_bus(addition)
 
+    def refuse_unknown(self, handlers: Sequence[EventHandler | TransactionalHandler]) -> None:
+        """Raises InvalidInput for a handler that the application does not have."""
+        for each in handlers:
+            if self._handlers.get(each.name) is not each:
+                raise InvalidInput(f"{each!r} is none of this application's; name it in Eventfold(handlers=[…])")
+
     def _admit_handler(self, handler: EventHandler | TransactionalHandler) -> None:
         if handler.name in self._handlers:
             remedy = "handlers of one application need different names, and each is added once"

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from eventfold.adapters.codecs.json import JsonCodec
+from eventfold.adapters.codecs.message_pack import MessagePackCodec
 from eventfold.adapters.system import ManualClock, system_clock, uuid7
 from eventfold.bootstrap.additions import Additions
 from eventfold.bootstrap.hooks import RunnerHooks
@@ -24,6 +25,7 @@ from eventfold.commands.idempotent import Once
 from eventfold.commands.locking import LockManager
 from eventfold.commands.manager import ATTEMPTS, WARM, CommandManager, OnRecorded
 from eventfold.commands.recording import Recorder
+from eventfold.commands.snapshots import Snapshotter
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
 from eventfold.errors import DuplicateName, InvalidInput
@@ -74,7 +76,8 @@ class Eventfold:
         clock: tells `recorded_at` and `running.now()`.
         new_id: gives event ids, UUIDv7 by default.
         on_recorded: called with the events of every successful command, once, after they are stored.
-        codec: bytes of events, JSON by default.
+        codec: bytes of events, JSON by default. What was stored with another of Eventfold's is read all the same.
+        compress_above: bytes; longer events are compressed when they are stored. None compresses nothing.
         telemetry: hears of spans and numbers, as `eventfold.adapters.opentelemetry` does; silent by default.
         attempts: how often a command is decided, at most, while others are quicker.
         warm: aggregates whose state is kept in memory, at most; 0 keeps none.
@@ -100,6 +103,7 @@ class Eventfold:
         on_processor_error: OnProcessorError | None = None,
         hooks: RunnerHooks | None = None,
         codec: Codec | None = None,
+        compress_above: int | None = None,
         telemetry: Telemetry = SILENT,
         attempts: int = ATTEMPTS,
         warm: int = WARM,
@@ -123,7 +127,10 @@ class Eventfold:
         for addition in (*handlers, *buses):
             additions.admit(addition)
         self._codec = codec or JsonCodec()
-        self._serializer = Serializer(self._catalogue, self._codec, new_id)
+        self._known: tuple[Codec, ...] = (JsonCodec(), MessagePackCodec())
+        self._serializer = Serializer(
+            self._catalogue, self._codec, new_id, others=self._known, compress_above=compress_above
+        )
         self._clock = clock
         self._new_id = new_id
         self._on_recorded = on_recorded
@@ -237,11 +244,13 @@ class Eventfold:
         recorder = Recorder(
             stores.events, stores.units, self._serializer, inside, dispatch, self._on_recorded, once, self._telemetry
         )
+        snapshotter = Snapshotter(stores.snapshots, self._codec, self._catalogue)
         commands = CommandManager(
             stores.events,
             self._serializer,
             recorder,
             self._telemetry,
+            snapshotter,
             attempts=self._attempts,
             warm=self._warm,
         )
@@ -274,7 +283,7 @@ class Eventfold:
             if isinstance(processor, Reactor):
                 return Reaction(processor, around, stores.actions, recorder, execute)
             if isinstance(processor, ProcessManager):
-                orders = Orders(self._codec, self.deciders, processor.commands)
+                orders = Orders(self._codec, self.deciders, processor.commands, others=self._known)
                 return Management(
                     processor, around, stores.actions, stores.events, stores.timers, orders, recorder, execute
                 )
@@ -321,6 +330,7 @@ class Eventfold:
         finally:
             await _ended(started, running.tasks)
             await dispatch.close()
+            await snapshotter.close()
 
 
 def _seats(processor: AnyProcessor, around: Surroundings, owner: str, lease: timedelta | None) -> Seats | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
 
     from eventfold.adapters.sql.generations import Copies
+    from eventfold.bootstrap.documents import Document, Documents
     from eventfold.errors import ProcessingError
 
 __all__ = ["AsOf", "Projections", "Rebuilt"]
+
+D = TypeVar("D")
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -66,6 +69,10 @@ class AsOf:
     async def query(self, select: SelectBase, params: Params | None = None) -> list[tuple[Any, ...]]:
         """As `running.query`."""
         return await self._rows.query(select, params)
+
+    async def view(self, documents: Documents[D], key: str) -> Document[D] | None:
+        """As `running.view`."""
+        return await documents.read(self._rows.query, key)
 
 
 class Projections:

@@ -39,6 +39,7 @@ from eventfold.processing.process_manager import ProcessManager
 from eventfold.processing.processor import ProcessorStatus
 from eventfold.processing.projector import Projector
 from eventfold.processing.reactor import Reactor
+from eventfold.processing.replay import Replay, refuse_to_replay
 from eventfold.processing.subscription import OnUndecodable, RecordedBatch, replayed, subscribe
 from eventfold.processing.transactional_handler import InsideAppends, TransactionalHandler
 from eventfold.processing.worker import Worker
@@ -47,6 +48,8 @@ from eventfold.schema.serializer import Serializer
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import SelectBase
+
+    from eventfold.bootstrap.documents import Document, Documents
 
 __all__ = ["Running", "RunningInTest"]
 
@@ -292,6 +295,55 @@ class Running:
         else:
             dispatch.add_bus(addition)
 
+    async def replay(
+        self,
+        aggregate: Aggregate[Any, Any, Any],
+        id: str | None = None,
+        /,
+        *,
+        handlers: Sequence[EventHandler | TransactionalHandler],
+        buses: Sequence[Bus] = (),
+        at_once: bool = False,
+    ) -> int:
+        """
+        Tell handlers once more what is stored: for each stream their `on_deleted` clears its rows once, then come its
+        events; in transactional handlers all of it is one transaction for each stream. Nothing else is told or stored.
+
+        Whatever the transactional handlers of commands write meanwhile is kept. Those of event handlers may mix with
+        the replay of their own stream; rows that are set rather than added to come out right all the same.
+
+        Args:
+            id: of the one stream; otherwise every stream of the aggregate, one after the other.
+            handlers: of this application; event handlers must be replayable.
+            buses: get each event once too, at the end of each stream. Named here, for what listens may act.
+            at_once: all streams in one transaction and in the order of the log. It has five seconds.
+
+        Returns:
+            the number of events.
+
+        Raises:
+            InvalidInput: a handler of others, one that is not replayable, or has no `on_deleted` for the aggregate.
+            HandlerFailed: a function failed; its stream has the rows of before in transactional handlers, and the
+                streams before it have the new ones.
+            RetryTransaction: commands on the stream came in between each time.
+            StoreError, TimeoutError: as a commit. What a bus raises.
+        """
+        category = self._mine(aggregate).name
+        refuse_to_replay(category, handlers)
+        self._additions.refuse_unknown(handlers)
+        refuse_inside_projection()
+        refuse_beside_transaction(self._recorder)
+        inside = self._inside.only([each for each in handlers if isinstance(each, TransactionalHandler)])
+        listeners = [each for each in handlers if isinstance(each, EventHandler)]
+        stores = self._stores
+        replay = Replay(stores.events, stores.units, stores.rows, self._serializer, inside, listeners, buses)
+        if id is not None:
+            return await replay.streams([aggregate.stream(id)])
+        streams = [each.stream async for each in stores.events.streams(category)]
+        if at_once and streams:
+            return await replay.streams(streams)
+        return sum([await replay.streams([each]) for each in streams])
+
     @property
     def administration(self) -> Administering:
         """What only an administrator does: delete, truncate, replace, erase. Everything here is in the audit."""
@@ -323,6 +375,11 @@ class Running:
         except TypeError as error:
             columns = ", ".join(rows[0]._fields)
             raise InvalidInput(f"{into.__name__} does not take the columns {columns}: {error}") from error
+
+    async def view(self, documents: Documents[T], key: str) -> Document[T] | None:
+        """The document of this key with its version; None where there is none. Raises InvalidInput for others' ones."""
+        self._worker(documents)
+        return await documents.read(self._stores.rows.query, key)
 
     async def wait_for(
         self, processor: Projector | Reactor | ProcessManager[Any, Any] | str, position: int, *, timeout: float = 5.0
@@ -476,7 +533,7 @@ class Running:
         resolved, wanted = self._catalogue.resolve(asked), self._catalogue.wanted(asked)
         return subscribe(self._stores.events, self._serializer, resolved, wanted, after=after)
 
-    def replay(
+    def read(
         self,
         of: Query | Aggregate[Any, Any, Any],
         id: str | None = None,
@@ -500,7 +557,7 @@ class Running:
         if id is None:
             stored = log.read_all(self._catalogue.resolve(query), after=after)
         elif isinstance(of, Query):
-            raise InvalidInput(f"replay(query, {id!r}): an id belongs to an aggregate")
+            raise InvalidInput(f"read(query, {id!r}): an id belongs to an aggregate")
         else:
             stored = log.read(of.stream(id), after=after)
         return replayed(stored, self._serializer, self._catalogue.wanted(query), on_undecodable)

@@ -28,6 +28,7 @@ from eventfold.ports.generations import Generations
 from eventfold.ports.leases import Leases
 from eventfold.ports.parking import ParkingLot
 from eventfold.ports.read_model import ReadModel
+from eventfold.ports.snapshot_store import SnapshotStore
 from eventfold.ports.timers import Timers
 from eventfold.ports.unit import Units
 
@@ -44,7 +45,7 @@ class Stores(msgspec.Struct, frozen=True):
     The log and the rows of one address, transactions over both, and what only an administrator does to them.
 
     Beside them what processors need: leases of their partitions, events set aside, effects, accepted commands,
-    generations of their rows, timers.
+    generations of their rows, timers. And states of long streams.
     """
 
     events: EventStore
@@ -57,6 +58,7 @@ class Stores(msgspec.Struct, frozen=True):
     actions: Actions
     generations: Generations
     timers: Timers
+    snapshots: SnapshotStore
 
 
 @asynccontextmanager
@@ -112,8 +114,10 @@ async def _open_memory(clock: Clock) -> Stores:
     rows = await open_sqlite_rows_in_memory(clock=clock)
     administration = MemoryAdministration(events, rows, clock)
     rows.parking.edited = administration.note_edit
+    rows.snapshots.has_event = lambda stream, version: bool(events.events_of(stream, version - 1))
+    administration.drop_snapshots = rows.snapshots.drop
     units, command_log = MemoryUnits(events, rows, clock), MemoryCommandLog(events)
-    beside = (rows.parking, rows.leases, rows.actions, rows.generations, rows.timers)
+    beside = (rows.parking, rows.leases, rows.actions, rows.generations, rows.timers, rows.snapshots)
     return Stores(events, rows, administration, units, command_log, *beside)
 
 
@@ -135,7 +139,7 @@ async def _open_sqlite(path: str, options: SqliteOptions, clock: Clock, *, migra
     busy = options.busy.total_seconds()
     administration = SqliteAdministration.of(events, rows, clock, busy=busy)
     command_log = SqliteCommandLog.of(events)
-    beside = (rows.parking, rows.leases, rows.actions, rows.generations, rows.timers)
+    beside = (rows.parking, rows.leases, rows.actions, rows.generations, rows.timers, rows.snapshots)
     return Stores(events, rows, administration, units, command_log, *beside)
 
 
@@ -172,5 +176,5 @@ async def _open_postgres(address: PostgresAddress, clock: Clock, *, migrate: boo
     )
     administration = PostgresAdministration.of(events, units.over)
     command_log = PostgresCommandLog.of(events)
-    beside = (rows.parking, rows.leases, rows.actions, rows.generations, rows.timers)
+    beside = (rows.parking, rows.leases, rows.actions, rows.generations, rows.timers, rows.snapshots)
     return Stores(events, rows, administration, units, command_log, *beside)

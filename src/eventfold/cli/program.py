@@ -10,6 +10,7 @@ from cyclopts import App
 from eventfold import __version__
 from eventfold.cli.admin import admin
 from eventfold.cli.demo.command import FLIGHTS_EXAMPLES, flights
+from eventfold.cli.diff import DIFF_EXAMPLES, diff
 from eventfold.cli.doctor import DOCTOR_EXAMPLES, doctor
 from eventfold.cli.event import EVENT_EXAMPLES, event
 from eventfold.cli.exits import EXIT_CODES, Exit, report
@@ -23,6 +24,7 @@ from eventfold.cli.processors import processors
 from eventfold.cli.projections import AT_EXAMPLES, at, projections
 from eventfold.cli.run import RUN_EXAMPLES, run_app
 from eventfold.cli.schema import schema
+from eventfold.cli.snapshots import snapshots
 from eventfold.cli.sql import SQL_EXAMPLES, sql
 from eventfold.cli.stats import STATS_EXAMPLES, stats
 from eventfold.cli.store import store
@@ -66,10 +68,12 @@ app.command(run_app, name="run", help_epilogue=RUN_EXAMPLES)
 app.command(processors)
 app.command(projections)
 app.command(at, help_epilogue=AT_EXAMPLES)
+app.command(diff, help_epilogue=DIFF_EXAMPLES)
 app.command(parked)
 app.command(schema)
 app.command(plan, help_epilogue=PLAN_EXAMPLES)
 app.command(managers)
+app.command(snapshots)
 app.command(doctor, help_epilogue=DOCTOR_EXAMPLES)
 app.command(store)
 app.command(admin)

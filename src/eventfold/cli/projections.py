@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eventfold.bootstrap.projections import Rebuilt
     from eventfold.processing.rebuild import Compared, Progress
 
-__all__ = ["AT_EXAMPLES", "at", "projections"]
+__all__ = ["AT_EXAMPLES", "AppName", "at", "loaded", "opened", "projections", "time_of"]
 
 REBUILD_EXAMPLES = """Examples:
   eventfold projections rebuild stock --app shop:app
@@ -83,7 +83,7 @@ async def rebuild(
         json: print progress and result, each a line of JSON.
         store: URL of the store.
     """
-    async with _opened(_loaded(app), store) as running:
+    async with opened(loaded(app), store) as running:
         told = _Telling(name, json=json)
         rebuilt = await _whole(
             running.projections.rebuild(name, switch=switch, verify=verify, on_progress=told.progress)
@@ -102,7 +102,7 @@ async def verify(name: str, /, *, app: AppName, json: AsJson = False, store: Sto
         json: print a line of JSON.
         store: URL of the store.
     """
-    async with _opened(_loaded(app), store) as running:
+    async with opened(loaded(app), store) as running:
         return _Telling(name, json=json).result(await _whole(running.projections.verify(name)))
 
 
@@ -126,7 +126,7 @@ async def switch(
         json: print a line of JSON.
         store: URL of the store.
     """
-    async with _opened(_loaded(app), store) as running:
+    async with opened(loaded(app), store) as running:
         return _Telling(name, json=json).result(await _whole(running.projections.switch(name, verify=verify)))
 
 
@@ -225,13 +225,13 @@ async def at(
 
     from eventfold.processing.projector import Projector
 
-    mine = _loaded(app)
-    async with _opened(mine, store) as running:
+    mine = loaded(app)
+    async with opened(mine, store) as running:
         projector = mine.processor(name)
         tables = {each.name: each for each in projector.tables} if isinstance(projector, Projector) else {}
         if table is not None and table not in tables:
             raise Refused(f"--table {table}: {name} has {', '.join(tables) or 'no tables'}")
-        async with running.projections.at(name, position=position, time=_time(time)) as then:
+        async with running.projections.at(name, position=position, time=time_of(time)) as then:
             shown = tables[table] if table is not None else next(iter(tables.values()), None)
             if shown is None:
                 raise Refused(f"{name} has no tables")
@@ -247,7 +247,8 @@ async def at(
 # ------------------------------------------------------------------------------- parts
 
 
-def _loaded(app: str) -> Eventfold:
+def loaded(app: str) -> Eventfold:
+    """The application of that name. Raises Refused."""
     from eventfold.bootstrap.runner.loading import load
 
     try:
@@ -259,7 +260,7 @@ def _loaded(app: str) -> Eventfold:
 
 
 @asynccontextmanager
-async def _opened(app: Eventfold, store: str) -> AsyncGenerator[Running]:
+async def opened(app: Eventfold, store: str) -> AsyncGenerator[Running]:
     """The application on its store as it is, running nothing."""
     async with AsyncExitStack() as stack:
         with looking():
@@ -288,7 +289,7 @@ async def _step(
     *,
     json: bool,
 ) -> None:
-    async with _opened(_loaded(app), store) as running:
+    async with opened(loaded(app), store) as running:
         try:
             await work(running)
         except (ProcessorTaken, Fenced) as error:
@@ -299,13 +300,14 @@ async def _step(
         print(visible(sentence))
 
 
-def _time(text: str | None) -> datetime | None:
+def time_of(text: str | None, option: str = "--time") -> datetime | None:
+    """The moment, in UTC where it names no zone. Raises Refused for what is none."""
     if text is None:
         return None
     try:
         time = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Refused(f"--time {text}: write 2026-11-01T12:00:00Z") from error
+        raise Refused(f"{option} {text}: write 2026-11-01T12:00:00Z") from error
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -14,7 +14,10 @@ from eventfold.ports.event_store import Fact
 from eventfold.ports.subscription import PAGE
 from eventfold.schema.serializer import Serializer
 
-__all__ = ["Loaded", "Loads", "load"]
+__all__ = ["UNKNOWN", "Loaded", "Loads", "load"]
+
+UNKNOWN: Final = -1
+"""The position of a state that was kept without it: the log knows it."""
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -61,7 +64,8 @@ async def load(
     async for facts in source.load(stream, after=version if confirmed else version - 1, upto=upto):
         read += len(facts)
         if not confirmed:
-            confirmed, changed = True, facts[0][:2] != (version, position)
+            confirmed, changed = True, facts[0][0] != version or position not in (facts[0][1], UNKNOWN)
+            position = facts[0][1]
             facts = facts[1:]  # noqa: PLW2901 - the rest is as of any page
         elif version != NO_STREAM and facts[0][0] != version + 1:
             changed = True

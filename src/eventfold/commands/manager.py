@@ -15,6 +15,7 @@ from eventfold.commands.idempotent import Request
 from eventfold.commands.loading import Loaded, load
 from eventfold.commands.queues import ConflictQueues
 from eventfold.commands.recording import Recorder
+from eventfold.commands.snapshots import Snapshotter
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.decider import fold
 from eventfold.domain.message import NO_STREAM, Stream
@@ -48,6 +49,7 @@ class CommandManager:
         serializer: Serializer,
         recorder: Recorder,
         telemetry: Telemetry,
+        snapshotter: Snapshotter | None = None,
         *,
         attempts: int = ATTEMPTS,
         warm: int = WARM,
@@ -61,6 +63,7 @@ class CommandManager:
         self._recorder = recorder
         self._once = recorder.once
         self._telemetry = telemetry
+        self._snapshotter = snapshotter
         self._attempts = attempts
         self._warm: OrderedDict[Stream, Loaded[Any]] = OrderedDict()
         self._most_warm = warm
@@ -157,7 +160,10 @@ class CommandManager:
             self._warm.pop(stream, None)
             raise
         (place,) = appended.streams
-        self._keep_warm(stream, Loaded(after, place.version, appended.position))
+        now = Loaded(after, place.version, appended.position)
+        self._keep_warm(stream, now)
+        if self._snapshotter is not None and aggregate.snapshots is not None:
+            self._snapshotter.consider(aggregate, stream, before.version, now)
         recorded = self._recorder.recorded(stream, events, new, place)
         return Outcome(after, recorded, place.version, appended.position, None)
 
@@ -205,7 +211,13 @@ class CommandManager:
     async def _load(
         self, aggregate: Aggregate[C, S, E], stream: Stream, known: Loaded[S] | None, *, upto: int | None = None
     ) -> Loaded[S]:
-        return await load(self._source, self._serializer, aggregate, stream, known, upto=upto)
+        if known is not None or aggregate.snapshots is None or self._snapshotter is None:
+            return await load(self._source, self._serializer, aggregate, stream, known, upto=upto)
+        kept = await self._snapshotter.recall(aggregate, stream, upto)
+        loaded = await load(self._source, self._serializer, aggregate, stream, kept, upto=upto)
+        if upto is None:
+            self._snapshotter.consider(aggregate, stream, NO_STREAM if kept is None else kept.version, loaded)
+        return loaded
 
     def forget(self, stream: Stream) -> None:
         """The next command loads it anew."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from eventfold.domain.message import Stream
+from eventfold.domain.snapshots import Snapshots
 from eventfold.errors import CannotInferEvents, InvalidInput
 
 __all__ = ["Aggregate", "command_classes", "event_classes"]
@@ -29,6 +30,7 @@ class Aggregate(Generic[C, S, E]):
         decide: `decide(command, state)` returns the events to record, or raises a rejection.
         evolve: `evolve(state, event)` returns the state after the event.
         events: the event classes, when they cannot be read from the annotation of `evolve`.
+        snapshots: when its state is kept, so that long streams load quickly.
 
     Raises:
         InvalidStreamName: the name is no category.
@@ -43,6 +45,7 @@ class Aggregate(Generic[C, S, E]):
         decide: Callable[[C, S], Sequence[E]],
         evolve: Callable[[S, E], S],
         events: Sequence[type[E]] | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         Stream.of(name, "any")
         self.name = name
@@ -50,6 +53,7 @@ class Aggregate(Generic[C, S, E]):
         self.decide = decide
         self.evolve = evolve
         self.events: tuple[type[Any], ...] = event_classes(name, evolve, events)
+        self.snapshots = snapshots
 
     def stream(self, id: str) -> Stream:
         """Raises InvalidStreamName for an id that no store can hold."""

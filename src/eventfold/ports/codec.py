@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
-__all__ = ["Codec", "PlainCodec", "QuickCodec", "Undecodable"]
+__all__ = ["COMPRESSED", "Codec", "PlainCodec", "QuickCodec", "Undecodable"]
 
 T = TypeVar("T")
+
+COMPRESSED: Final = 16
+"""Bit of a stored format: the bytes of the codec have gone through zlib."""
 
 
 class Undecodable(ValueError):

@@ -165,18 +165,22 @@ class EventHandler(Registering[Handling]):
         name: of the handler, in logs and traces.
         tables: the tables it writes; they are made where they are missing. Several handlers may share one.
         timeout: seconds that a function may take for one event.
+        replayable: it does nothing but write rows, and may be told of an event twice, so `running.replay` takes it.
 
     Raises:
         InvalidInput: a name that is none, or a timeout that is not positive.
     """
 
-    def __init__(self, name: str, *, tables: Sequence[Table] = (), timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, name: str, *, tables: Sequence[Table] = (), timeout: float = TIMEOUT, replayable: bool = False
+    ) -> None:
         super().__init__(checked_name("an event handler", name))
         if not timeout > 0:
             raise InvalidInput(f"event handler {name!r}: a timeout of {timeout!r} s leaves no time for anything")
         self.name = name
         self.tables: tuple[Table, ...] = tuple(tables)
         self.timeout = timeout
+        self.replayable = replayable
         self.deleted: dict[str, Handler] = {}
         """By category: what is called when a stream has been deleted."""
 

@@ -21,15 +21,24 @@ class Orders:
     Args:
         deciders: of the application; commands for others are refused.
         classes: of commands, beside those that can be read from the annotation of a `decide`.
+        others: codecs of commands that were kept before.
     """
 
-    def __init__(self, codec: Codec, deciders: Sequence[AnyDecider], classes: Sequence[type[Any]]) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        deciders: Sequence[AnyDecider],
+        classes: Sequence[type[Any]],
+        *,
+        others: Sequence[Codec] = (),
+    ) -> None:
         self._codec = codec
+        self._codecs = {each.format: each for each in (*others, codec)}
         self._deciders = {each.name: each for each in deciders}
         self._declared = {each.__name__: each for each in classes}
         self._known: dict[str, dict[str, type[Any]]] = {}
         self._encoders: dict[type[Any], Callable[[Any], bytes]] = {}
-        self._decoders: dict[type[Any], Callable[[bytes | str], Any]] = {}
+        self._decoders: dict[tuple[type[Any], int], Callable[[bytes | str], Any]] = {}
 
     def keep(self, decider: AnyDecider, command: object) -> Kept:
         """
@@ -60,11 +69,12 @@ class Orders:
         if of is None:
             raise DecodeError(kept.type, f"it was sent to {decider!r}, which is no decider of this application")
         cls = self._classes(of).get(kept.type)
-        if cls is None or kept.format != self._codec.format:
+        codec = self._codecs.get(kept.format)
+        if cls is None or codec is None:
             raise DecodeError(kept.type, f"it was sent to {decider!r}, which has no such command in this application")
-        decode = self._decoders.get(cls)
+        decode = self._decoders.get((cls, kept.format))
         if decode is None:
-            decode = self._decoders[cls] = self._codec.decoder(cls)
+            decode = self._decoders[cls, kept.format] = codec.decoder(cls)
         try:
             return of, decode(kept.data)
         except Undecodable as error:

@@ -175,6 +175,13 @@ class InsideAppends:
         self._all = (*self._all, handler)
         self.needed = True
 
+    def only(self, handlers: Sequence[TransactionalHandler]) -> InsideAppends:
+        """The same without the others."""
+        inside = InsideAppends(self._rows, self._telemetry)
+        for each in handlers:
+            inside.add(each)
+        return inside
+
     def hear(self, events: Sequence[object]) -> bool:
         return any(_functions(each, event) for each in self._all for event in events)
 

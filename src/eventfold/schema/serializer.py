@@ -16,8 +16,9 @@ from eventfold.domain.query import Query
 from eventfold.domain.story import STORIES, Record
 from eventfold.errors import DecodeError, InvalidInput, Unencodable, UnknownEvent, UpcastFailed
 from eventfold.ports.clock import IdSource, bytes_of
-from eventfold.ports.codec import Codec, PlainCodec, QuickCodec, Undecodable
+from eventfold.ports.codec import COMPRESSED, Codec, PlainCodec, QuickCodec, Undecodable
 from eventfold.ports.event_store import MOST_BYTES, AppendedStream, Fact
+from eventfold.schema.compression import deflated, inflated
 from eventfold.schema.registry import Events, EventType
 from eventfold.schema.shapes import GenericEvent, Schema
 from eventfold.schema.upcasting import Broken, Origin, Taken, Upcasts, version_text
@@ -69,11 +70,29 @@ def _keys(metadata: Mapping[str, Any]) -> str:
 
 
 class Serializer:
-    """Turns the events of one catalogue into what a store keeps, and back into the user's types."""
+    """
+    Turns the events of one catalogue into what a store keeps, and back into the user's types.
 
-    def __init__(self, catalogue: Events, codec: Codec, new_id: IdSource) -> None:
+    Args:
+        codec: of what is written.
+        others: codecs of what may have been written before.
+        compress_above: bytes; longer events are compressed, if that makes them shorter. None compresses nothing.
+    """
+
+    def __init__(
+        self,
+        catalogue: Events,
+        codec: Codec,
+        new_id: IdSource,
+        *,
+        others: Sequence[Codec] = (),
+        compress_above: int | None = None,
+    ) -> None:
+        if compress_above is not None and compress_above < 0:
+            raise InvalidInput(f"compress_above is {compress_above}; give a number of bytes, or None")
+        self._compress_above = MOST_BYTES if compress_above is None else compress_above
         self._catalogue = catalogue
-        self._codec = codec
+        self._codecs = {each.format: each for each in (*others, codec)}
         self._format = codec.format
         self._new_ids = bytes_of(new_id)
         self._encoders: dict[type[Any], tuple[EventType[Any], Callable[[Any], bytes]]] = {}
@@ -88,7 +107,7 @@ class Serializer:
             self._decoders[name, 1, _JSON] = self._quick[name, 1, _JSON] = _told(cls)
         origins = catalogue.origins
         self._upcasts = Upcasts(origins, {kind.cls: kind.name for kind in catalogue})
-        self._builders: dict[type[Any], Callable[[Any], Any]] = {}
+        self._builders: dict[tuple[type[Any], int], Callable[[Any], Any]] = {}
         upcast = [origin for origin in origins.values() if origin.steps or origin.hook]
         self._not_one_to_one = any(each.others or each.own is None for each in origins.values())
         if upcast and not isinstance(codec, PlainCodec):
@@ -102,18 +121,17 @@ class Serializer:
     def _add(self, kind: EventType[Any], codec: Codec) -> None:
         """What is stored in today's shape is decoded by the codec alone: who is not upcast pays nothing for it."""
         schema = kind.schema
-        stored = kind.cls if schema is None else schema.stored
-        encode, decode = codec.encoder(stored), codec.decoder(stored)
+        encode = codec.encoder(_stored_as(kind))
+        self._encoders[kind.cls] = kind, encode if schema is None else _storing(kind, schema, encode)
+        if not callable(kind.upcast):
+            self._read_today(kind, codec)
+
+    def _read_today(self, kind: EventType[Any], codec: Codec) -> None:
+        schema, stored = kind.schema, _stored_as(kind)
+        decode = codec.decoder(stored)
         quick = codec.quick_decoder(stored) if isinstance(codec, QuickCodec) else decode
         if schema is not None:
-            encode, decode, quick = (
-                _storing(kind, schema, encode),
-                _restoring(schema, decode),
-                _restoring(schema, quick),
-            )
-        self._encoders[kind.cls] = kind, encode
-        if callable(kind.upcast):
-            return
+            decode, quick = _restoring(schema, decode), _restoring(schema, quick)
         for name in (kind.name, *kind.formerly):
             self._decoders[name, kind.version, codec.format] = decode
             self._quick[name, kind.version, codec.format] = quick
@@ -127,8 +145,15 @@ class Serializer:
             return False
         if origin.own is None and not origin.others:
             self._decoders[key] = self._quick[key] = _nothing
-        elif format == self._format and origin.is_read(version) and isinstance(self._codec, PlainCodec):
-            self._decoders[key] = self._quick[key] = self._upcasting(origin, version, self._codec)
+        elif format & COMPRESSED:
+            if self._read_late(name, version, format ^ COMPRESSED):
+                self._decoders[key] = self._quick[key] = _inflating(self._decoders[name, version, format ^ COMPRESSED])
+        elif (codec := self._codecs.get(format)) and origin.is_read(version):
+            kind = None if origin.own is None else self._catalogue.of_class(origin.own)
+            if kind and kind.version == version and not callable(kind.upcast):
+                self._read_today(kind, codec)
+            elif isinstance(codec, PlainCodec):
+                self._decoders[key] = self._quick[key] = self._upcasting(origin, version, codec)
         return key in self._decoders
 
     def _upcasting(self, origin: Origin, version: int, codec: PlainCodec) -> Callable[[bytes | str], Any]:
@@ -136,7 +161,8 @@ class Serializer:
 
         def decode(data: bytes | str) -> Any:
             found = [
-                (cls, self._built(cls, made, step)) for cls, made, step in upcast(name, version, codec.plain(data))
+                (cls, self._built(codec, cls, made, step))
+                for cls, made, step in upcast(name, version, codec.plain(data))
             ]
             if len(found) == 1 and found[0][0] is own:
                 return found[0][1]
@@ -144,13 +170,12 @@ class Serializer:
 
         return decode
 
-    def _built(self, cls: type[Any], data: object, step: Taken | None) -> Any:
-        build = self._builders.get(cls)
+    def _built(self, codec: PlainCodec, cls: type[Any], data: object, step: Taken | None) -> Any:
+        build = self._builders.get((cls, id(codec)))
         if build is None:
-            assert isinstance(self._codec, PlainCodec), "it has been looked at"
-            schema = self._catalogue.of_class(cls).schema
-            build = self._codec.builder(cls if schema is None else schema.stored)
-            self._builders[cls] = build = build if schema is None else _restoring(schema, build)
+            kind = self._catalogue.of_class(cls)
+            schema, build = kind.schema, codec.builder(_stored_as(kind))
+            self._builders[cls, id(codec)] = build = build if schema is None else _restoring(schema, build)
         try:
             return build(data)
         except Undecodable as error:
@@ -164,7 +189,7 @@ class Serializer:
             UnknownEvent: a class is not in the catalogue.
             Unencodable: a value would not come back as it is.
         """
-        encoders, format = self._encoders, self._format
+        encoders, format, compress_above = self._encoders, self._format, self._compress_above
         correlation_id, causation_id, metadata = envelope.correlation_id, envelope.causation_id, envelope.metadata
         new: list[NewEvent] = []
         for event_id, event in zip(self._new_ids(len(events)), events, strict=True):
@@ -173,13 +198,15 @@ class Serializer:
             except KeyError:
                 self._catalogue.of_class(type(event))
                 raise InvalidInput(f"{event!r}: an administrator's delete() records that, nobody else") from None
+            data = encode(event)
+            smaller = deflated(data) if len(data) > compress_above else None
             new.append(
                 NewEvent(
                     event_id=event_id,
                     type=kind.name,
-                    data=encode(event),
+                    data=smaller or data,
                     schema_version=kind.version,
-                    format=format,
+                    format=format | COMPRESSED if smaller else format,
                     tags=() if kind.tags is None else _tags(kind, event),
                     correlation_id=correlation_id,
                     causation_id=causation_id,
@@ -290,9 +317,10 @@ class Serializer:
 
     def _generic(self, stored: StoredEvent) -> GenericEvent:
         data: Any = stored.data
-        if data is not None and stored.format == self._format and isinstance(self._codec, PlainCodec):
+        codec = self._codecs.get(stored.format & ~COMPRESSED)
+        if codec is not None and data is not None and isinstance(codec, PlainCodec):
             try:
-                data = self._codec.plain(data)
+                data = codec.plain(inflated(data) if stored.format & COMPRESSED else data)
             except Undecodable as error:
                 place = (stored.stream, stored.version, stored.position)
                 raise DecodeError(stored.type, str(error), *place) from error
@@ -325,7 +353,13 @@ class Serializer:
                 f"{', '.join(known)}"
             )
             return UnknownEvent(name, stream, version, position, why)
-        return DecodeError(name, f"format {format} is not the codec's ({self._format})", stream, version, position)
+        return DecodeError(name, self._unread(format), stream, version, position)
+
+    def _unread(self, format: int) -> str:
+        base = format & ~COMPRESSED
+        if base in self._codecs:
+            return f"format {format} cannot be read without a class, and it is not in today's shape"
+        return f"format {format} is not the codec's ({self._format}), nor that of another that is known here"
 
     def recorded(
         self, stream: Stream, events: Sequence[E], new: Sequence[NewEvent], appended: AppendedStream
@@ -361,6 +395,14 @@ class _Parts(tuple[tuple[type[Any], Any], ...]):
     """What one stored event is read as, where that is not one event of its own class."""
 
     __slots__ = ()
+
+
+def _stored_as(kind: EventType[Any]) -> type[Any]:
+    return kind.cls if kind.schema is None else kind.schema.stored
+
+
+def _inflating(decode: Callable[[bytes | str], Any]) -> Callable[[Any], Any]:
+    return lambda data: decode(inflated(data))
 
 
 def _nothing(data: object) -> _Parts:

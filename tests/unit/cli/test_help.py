@@ -14,6 +14,7 @@ COMMANDS = [[], ["demo"], ["demo", "flights"], ["streams"], ["stream"], ["tail"]
 COMMANDS += [["init"], ["event"], ["stats"], ["doctor"], ["run"]]
 COMMANDS += [["processors"], *(["processors", each] for each in ("ls", "lag", "pause", "resume", "reset"))]
 COMMANDS += [["parked"], *(["parked", each] for each in ("ls", "show", "retry", "edit", "drop"))]
+COMMANDS += [["snapshots"], *(["snapshots", each] for each in ("ls", "drop"))]
 COMMANDS += [["plan"], ["schema"], *(["schema", each] for each in ("lock", "check", "docs"))]
 COMMANDS += [["store"], *(["store", each] for each in ("backup", "status", "migrate"))]
 

@@ -28,6 +28,7 @@ from eventfold.adapters.postgres.migrate import refuse_unfinished
 from eventfold.adapters.postgres.names import Names
 from eventfold.adapters.postgres.rows import fields
 from eventfold.adapters.postgres.session import unit
+from eventfold.adapters.postgres.snapshots import DROP_SNAPSHOT
 from eventfold.adapters.postgres.transient import ATTEMPTS, pause_before
 from eventfold.domain.deletion import STREAM_DELETED
 from eventfold.domain.message import NO_STREAM, StoredEvent, Stream
@@ -190,6 +191,7 @@ class PostgresAdministration:
             version, place = await connection.fetchrow(self._fill(BURY), *stream, uuid4())
             if version is None:
                 return None
+            await connection.execute(self._fill(DROP_SNAPSHOT), *stream)
             number = await self._note(connection, "delete", actor, reason, stream, version=version)
             mark = await self._mark(connection, stream, "deleted", version + 2, place, reason, actor, number)
             return mark, number
@@ -209,6 +211,7 @@ class PostgresAdministration:
             gone = there is not None and there.before_version >= before_version
             if gone or not await connection.fetchval(self._fill(ANY_BELOW), *stream, before_version, STREAM_DELETED):
                 return None
+            await connection.execute(self._fill(DROP_SNAPSHOT), *stream)
             number = await self._note(connection, "truncate", actor, reason, stream, version=before_version)
             mark = await self._mark(connection, stream, "truncated", before_version, position, reason, actor, number)
             return mark, number
@@ -297,6 +300,7 @@ class PostgresAdministration:
             event = await self._found(connection, event_id)
             checked_payload(event, data, format)
             await connection.execute(self._fill(REPLACE), event.position, data, format)
+            await connection.execute(self._fill(DROP_SNAPSHOT), *event.stream)
             await self._note(
                 connection, "replace", actor, reason, event.stream, version=event.version, event_id=event_id
             )
@@ -314,6 +318,7 @@ class PostgresAdministration:
                 return event
             await connection.execute(self._fill(ERASE_TAGS), event.position, list(event.tags or ()))
             await connection.execute(self._fill(ERASE), event.position)
+            await connection.execute(self._fill(DROP_SNAPSHOT), *event.stream)
             await self._note(connection, "erase", actor, reason, event.stream, version=event.version, event_id=event_id)
             return msgspec.structs.replace(event, data=None, metadata=None, tags=None)
 

@@ -18,6 +18,7 @@ from eventfold.adapters.postgres.parking import PostgresParkingLot
 from eventfold.adapters.postgres.processors import BEGINNING_IN_WORDS, PostgresProcessors
 from eventfold.adapters.postgres.row_transaction import OpenTransaction
 from eventfold.adapters.postgres.session import AS_OF_NOW, in_transaction, session
+from eventfold.adapters.postgres.snapshots import PostgresSnapshots
 from eventfold.adapters.postgres.tables import empty_tables, make_tables, replace_tables
 from eventfold.adapters.postgres.timers import PostgresTimers
 from eventfold.adapters.postgres.transient import again_if_transient
@@ -82,6 +83,7 @@ class PostgresReadModel(PostgresProcessors, BindsStatements):
         self.generations: PostgresGenerations = PostgresGenerations(connections, names, clock)
         self.actions: PostgresActions = PostgresActions(connections, names, clock)
         self.timers: PostgresTimers = PostgresTimers(connections, names)
+        self.snapshots: PostgresSnapshots = PostgresSnapshots(connections, names)
         BindsStatements.__init__(self, postgres_dialect())
 
     # ---------------------------------------------------------------------- set-up

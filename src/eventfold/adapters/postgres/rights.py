@@ -8,7 +8,16 @@ from typing import Final
 
 from eventfold.adapters.postgres.connection import Connection
 from eventfold.adapters.postgres.names import Names
-from eventfold.adapters.postgres.roles import APPENDING, BOOKKEEPING, EFFECTS, ENTERING, READABLE, READING, Roles
+from eventfold.adapters.postgres.roles import (
+    APPENDING,
+    BOOKKEEPING,
+    EFFECTS,
+    ENTERING,
+    KEEPING,
+    READABLE,
+    READING,
+    Roles,
+)
 from eventfold.ports.inspection import Finding
 
 __all__ = ["of_rights", "without_guard"]
@@ -160,6 +169,8 @@ def may(roles: Roles, role: str, table: str, privilege: str) -> bool:
         return True
     if table in ENTERING:
         return role == roles.writer and privilege in {"SELECT", "INSERT"}
+    if table in KEEPING:
+        return role == roles.writer and privilege != "TRUNCATE"
     if table in EFFECTS:
         return role == roles.projector and privilege != "TRUNCATE"
     return role == roles.projector and table in BOOKKEEPING and privilege not in {"SELECT", "TRUNCATE"}

@@ -25,6 +25,7 @@ __all__ = [
     "BOOKKEEPING",
     "EFFECTS",
     "ENTERING",
+    "KEEPING",
     "READABLE",
     "READING",
     "Roles",
@@ -38,13 +39,15 @@ READABLE: Final = (
     "events", "event_tags", "events_json", "stream_marks", "store", "store_migrations", "incarnations", "processors",
     "leases", "lease_members", "checkpoints", "parked", "removed_events",
 )  # fmt: skip
-"""What readers, writers and projectors may SELECT from. Payloads elsewhere (snapshots) are the owner's."""
+"""What readers, writers and projectors may SELECT from. Payloads elsewhere are nobody's but who makes them."""
 BOOKKEEPING: Final = ("processors", "leases", "lease_members", "checkpoints", "parked")
 """What projectors write of their own."""
 EFFECTS: Final = ("actions", "timers")
 """What projectors write of their own too, and nobody else reads: what the world has answered, what is to come."""
 ENTERING: Final = ("commands",)
 """What writers add to and look up, and nobody else reads: what was replied to a command."""
+KEEPING: Final = ("snapshots",)
+"""What writers keep for themselves, and nobody else reads: states."""
 READING: Final = ("bound", "horizon", "recognise")
 """Functions that whoever reads calls."""
 APPENDING: Final = ("append_1", "append_n", "append_r", "append_all")
@@ -127,6 +130,7 @@ def _statements(names: Names, roles: Roles, rows: str) -> Iterator[str]:
     yield names.fill(f"GRANT EXECUTE ON FUNCTION {_list(names, READING)} TO {readers}")
     yield names.fill(f"GRANT EXECUTE ON FUNCTION {_list(names, APPENDING)} TO {writer}")
     yield names.fill(f"GRANT SELECT, INSERT ON {_list(names, ENTERING)} TO {writer}")
+    yield names.fill(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_list(names, KEEPING)} TO {writer}")
     yield names.fill(f"GRANT INSERT, UPDATE, DELETE ON {_list(names, BOOKKEEPING)} TO {projector}")
     yield names.fill(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_list(names, EFFECTS)} TO {projector}")
     yield (

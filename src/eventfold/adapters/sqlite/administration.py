@@ -15,6 +15,7 @@ from eventfold.adapters.sqlite.event_store import EVENTS, MARK, SqliteEventStore
 from eventfold.adapters.sqlite.group import HEAD, INSERT_EVENT, INSERT_TAG
 from eventfold.adapters.sqlite.migrate import refuse_unfinished
 from eventfold.adapters.sqlite.names import Names
+from eventfold.adapters.sqlite.snapshots import DROP_SNAPSHOT
 from eventfold.adapters.sqlite.writer import Writer
 from eventfold.domain.deletion import STREAM_DELETED
 from eventfold.domain.message import NO_STREAM, StoredEvent, Stream
@@ -146,6 +147,7 @@ class SqliteAdministration:
             mark = self._mark(
                 connection, stream, "deleted", version + 2, connection.last_insert_rowid(), reason, actor, now
             )
+            connection.execute(self._fill(DROP_SNAPSHOT), stream)
             self._note(connection, "delete", actor, reason, stream, version=version)
             return mark
 
@@ -165,6 +167,7 @@ class SqliteAdministration:
             position = connection.execute(self._fill(LAST), (*stream, last)).get
             now = self._micros()
             mark = self._mark(connection, stream, "truncated", before_version, position, reason, actor, now)
+            connection.execute(self._fill(DROP_SNAPSHOT), stream)
             self._note(connection, "truncate", actor, reason, stream, version=before_version)
             return mark
 
@@ -191,6 +194,7 @@ class SqliteAdministration:
             checked_payload(event, data, format)
             value = data.decode() if format == 0 else data
             connection.execute(self._fill(REPLACE), (value, format, event.position))
+            connection.execute(self._fill(DROP_SNAPSHOT), event.stream)
             self._note(connection, "replace", actor, reason, event.stream, version=event.version, event_id=event_id)
             return msgspec.structs.replace(event, data=data, format=format)
 
@@ -207,6 +211,7 @@ class SqliteAdministration:
             for tag in set(event.tags or ()):
                 connection.execute(self._fill(ERASE_TAG), (tag, event.position))
             connection.execute(self._fill(ERASE), (event.position,))
+            connection.execute(self._fill(DROP_SNAPSHOT), event.stream)
             self._note(connection, "erase", actor, reason, event.stream, version=event.version, event_id=event_id)
             return msgspec.structs.replace(event, data=None, metadata=None, tags=None)
 

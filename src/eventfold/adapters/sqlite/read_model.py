@@ -18,6 +18,7 @@ from eventfold.adapters.sqlite.generations import SqliteGenerations, adopt_withi
 from eventfold.adapters.sqlite.leases import SqliteLeases
 from eventfold.adapters.sqlite.names import Names
 from eventfold.adapters.sqlite.processors import FROM_THE_BEGINNING, SqliteProcessors
+from eventfold.adapters.sqlite.snapshots import SqliteSnapshots
 from eventfold.adapters.sqlite.timers import SqliteTimers
 from eventfold.adapters.sqlite.writer import Writer
 from eventfold.errors import InvalidInput, StoreClosed, UnsupportedStatement
@@ -91,6 +92,7 @@ class SqliteReadModel(SqliteProcessors, BindsStatements):
         self.actions: SqliteActions = SqliteActions(writer, reader, names, path, clock, busy=busy)
         self.generations: SqliteGenerations = SqliteGenerations(writer, reader, names, path, clock, busy=busy)
         self.timers: SqliteTimers = SqliteTimers(writer, reader, names, path, clock, busy=busy)
+        self.snapshots: SqliteSnapshots = SqliteSnapshots(writer, reader, names, path, clock, busy=busy)
         self._queries = queries
         self._queries_lock = threading.Lock()
         BindsStatements.__init__(self, sqlite_dialect())

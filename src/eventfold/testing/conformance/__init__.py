@@ -22,6 +22,7 @@ from eventfold.testing.conformance.leases import LeasesConformance
 from eventfold.testing.conformance.parking import ParkingLotConformance
 from eventfold.testing.conformance.processors import ProcessorRegisterConformance
 from eventfold.testing.conformance.read_model import ReadModelConformance
+from eventfold.testing.conformance.snapshots import SnapshotStoreConformance
 from eventfold.testing.conformance.timers import TimersConformance
 from eventfold.testing.conformance.units import UnitsConformance
 
@@ -37,6 +38,7 @@ __all__ = [
     "ParkingLotConformance",
     "ProcessorRegisterConformance",
     "ReadModelConformance",
+    "SnapshotStoreConformance",
     "TimersConformance",
     "UnitsConformance",
 ]

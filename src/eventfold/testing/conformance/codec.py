@@ -241,7 +241,9 @@ WRONG: list[tuple[str, Callable[[], object]]] = [
     ("a chain that is far too long", lambda: chain(900)),
 ]
 
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # a codec has no memory
+SHARED = settings(  # a codec has no memory, and each has a class of its own
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+)
 
 
 class CodecConformance:
