@@ -29,6 +29,7 @@ check: setup ## everything short of the tests: format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python scripts/refuse.py
+	$(BIN)/python scripts/sync_face.py --check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(PYRIGHT)

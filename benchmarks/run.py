@@ -27,6 +27,7 @@ import partitions
 import plans
 import processes
 import slow_disk
+import sync
 import tables
 import timers
 from harness import Session, parser, say
@@ -49,6 +50,7 @@ QUESTIONS = [
         plans,
         memory,
         slow_disk,
+        sync,
         processes,
         timers,
     )

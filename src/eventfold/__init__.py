@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from eventfold.commands.joining import Joined, Staged
     from eventfold.commands.loading import Loaded
     from eventfold.commands.locking import Locked
+    from eventfold.commands.middleware import CallNext, Invocation, Middleware
     from eventfold.ports.bus import Bus
     from eventfold.processing.act import Act
     from eventfold.processing.event_handler import EventHandler, Handling
@@ -51,6 +52,7 @@ __all__ = [
     "Became",
     "Boundary",
     "Bus",
+    "CallNext",
     "Cancel",
     "Channel",
     "Complete",
@@ -66,11 +68,13 @@ __all__ = [
     "GenericEvent",
     "HandlerFailure",
     "Handling",
+    "Invocation",
     "Joined",
     "KnownEvents",
     "Loaded",
     "Locked",
     "ManualClock",
+    "Middleware",
     "Outcome",
     "Park",
     "Pending",
@@ -107,6 +111,7 @@ __all__ = [
 _LATER = {
     "Act": "eventfold.processing.act",
     "Bus": "eventfold.ports.bus",
+    "CallNext": "eventfold.commands.middleware",
     "Channel": "eventfold.adapters.channel",
     "Document": "eventfold.bootstrap.documents",
     "Documents": "eventfold.bootstrap.documents",
@@ -116,10 +121,12 @@ _LATER = {
     "Eventfold": "eventfold.bootstrap",
     "HandlerFailure": "eventfold.commands.dispatch",
     "Handling": "eventfold.processing.event_handler",
+    "Invocation": "eventfold.commands.middleware",
     "Joined": "eventfold.commands.joining",
     "Loaded": "eventfold.commands.loading",
     "Locked": "eventfold.commands.locking",
     "ManualClock": "eventfold.adapters.system",
+    "Middleware": "eventfold.commands.middleware",
     "Outcome": "eventfold.commands.decision",
     "Park": "eventfold.processing.policy",
     "ProcessManager": "eventfold.processing.process_manager",

@@ -19,6 +19,7 @@ EventfoldError
 │   ├── Unencodable
 │   ├── CannotInferEvents
 │   ├── CannotLoad
+│   ├── InsideEventLoop
 │   └── UnsupportedStatement
 ├── SchemaError                     stored form and class do not meet
 │   ├── UnknownEvent
@@ -68,6 +69,7 @@ __all__ = [
     "Fenced",
     "HandlerFailed",
     "IdReused",
+    "InsideEventLoop",
     "InvalidInput",
     "InvalidStoreUrl",
     "InvalidStreamName",
@@ -276,6 +278,17 @@ class CannotLoad(InvalidInput):
         self.name = name
         self.why = why
         super().__init__(f"{name!r} cannot be loaded: {why}")
+
+
+class InsideEventLoop(InvalidInput):
+    """The synchronous face was called where an event loop runs, which would stand still until the answer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an event loop runs in this thread, and would stand still meanwhile: await `async with app.open(url)` "
+            "instead, or call this in another thread, `await asyncio.to_thread(…)`; in a notebook, open with "
+            "within_loop=True"
+        )
 
 
 class UnsupportedStatement(InvalidInput):

@@ -15,6 +15,7 @@ from eventfold.adapters.system import ManualClock, system_clock, uuid7
 from eventfold.bootstrap.additions import Additions
 from eventfold.bootstrap.hooks import RunnerHooks
 from eventfold.bootstrap.projections import Projections
+from eventfold.bootstrap.routes import Routes
 from eventfold.bootstrap.running import Running, RunningInTest
 from eventfold.bootstrap.stores import Stores, open_stores
 from eventfold.bootstrap.watchdog import watch_the_loop
@@ -24,6 +25,7 @@ from eventfold.commands.dispatch import Dispatch, OnHandlerError
 from eventfold.commands.idempotent import Once
 from eventfold.commands.locking import LockManager
 from eventfold.commands.manager import ATTEMPTS, WARM, CommandManager, OnRecorded
+from eventfold.commands.middleware import Middleware, Surrounded
 from eventfold.commands.recording import Recorder
 from eventfold.commands.snapshots import Snapshotter
 from eventfold.domain.aggregate import Aggregate
@@ -81,6 +83,7 @@ class Eventfold:
         telemetry: hears of spans and numbers, as `eventfold.adapters.opentelemetry` does; silent by default.
         attempts: how often a command is decided, at most, while others are quicker.
         warm: aggregates whose state is kept in memory, at most; 0 keeps none.
+        middleware: stands around every command, the first outermost: `async def check(invocation, call_next)`.
 
     Raises:
         DuplicateName: two deciders, processors, handlers, tables or event classes share a name, or a bus comes twice.
@@ -107,6 +110,7 @@ class Eventfold:
         telemetry: Telemetry = SILENT,
         attempts: int = ATTEMPTS,
         warm: int = WARM,
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         _refuse_duplicates("deciders", ((each.name, each) for each in deciders))
         _refuse_duplicates("processors", ((each.name, each) for each in processors))
@@ -138,6 +142,8 @@ class Eventfold:
         self._on_processor_error = on_processor_error
         self.hooks: RunnerHooks = hooks or RunnerHooks()
         self._telemetry = telemetry
+        self._surrounded = Surrounded(middleware)
+        self._routes = Routes(self.deciders)
         self._attempts = attempts
         self._warm = warm
 
@@ -245,6 +251,7 @@ class Eventfold:
             stores.events, stores.units, self._serializer, inside, dispatch, self._on_recorded, once, self._telemetry
         )
         snapshotter = Snapshotter(stores.snapshots, self._codec, self._catalogue)
+        recorder.surrounded = self._surrounded
         commands = CommandManager(
             stores.events,
             self._serializer,
@@ -310,6 +317,7 @@ class Eventfold:
             names,
             clock,
             self._new_id,
+            self._routes,
         )
         running.projections = Projections(stores, around, self.processors, f"{owner}-rebuild")
         try:

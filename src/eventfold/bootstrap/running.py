@@ -13,6 +13,7 @@ from eventfold.adapters.system import ManualClock
 from eventfold.bootstrap.additions import Additions
 from eventfold.bootstrap.administering import Administering
 from eventfold.bootstrap.projections import Projections
+from eventfold.bootstrap.routes import Routes
 from eventfold.bootstrap.stores import Stores
 from eventfold.bootstrap.transactions import Transactions
 from eventfold.commands.boundary import BoundaryManager
@@ -23,6 +24,7 @@ from eventfold.commands.joining import Joined
 from eventfold.commands.loading import Loaded
 from eventfold.commands.locking import Locked, LockManager
 from eventfold.commands.manager import CommandManager
+from eventfold.commands.middleware import Invocation
 from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
@@ -85,7 +87,9 @@ class Running:
         started: frozenset[str],
         clock: Clock,
         new_id: Callable[[], UUID],
+        routes: Routes,
     ) -> None:
+        self._routes = routes
         self._clock = clock
         self.new_id = new_id
         """A new id, for commands that need one. Held still where the application's `new_id` is."""
@@ -158,13 +162,45 @@ class Running:
             InvalidInput: an aggregate without an id, a boundary with one, or its query restricts nothing.
             InvalidStreamName, Unencodable, TooLarge, SchemaError, StoreError, AppendOutcomeUnknown.
         """
+        surrounded = self._recorder.surrounded
         match self._mine(decider), id_and_command:
+            case Boundary() as boundary, (command,) if surrounded:
+                invocation = Invocation.of(boundary, None, command, command_id, metadata)
+                return await surrounded.call(invocation, self._execute)
+            case Aggregate() as aggregate, (id, command) if surrounded:
+                invocation = Invocation.of(aggregate, id, command, command_id, metadata)
+                return await surrounded.call(invocation, self._execute)
             case Boundary() as boundary, (command,):
                 return await self._boundaries.execute(boundary, command, command_id=command_id, metadata=metadata)
             case Aggregate() as aggregate, (id, command):
                 return await self._commands.execute(aggregate, id, command, command_id=command_id, metadata=metadata)
             case _:
                 raise InvalidInput(f"{decider!r}: write execute(aggregate, id, command) or execute(boundary, command)")
+
+    async def _execute(self, invocation: Invocation) -> Outcome[Any, Any, None]:
+        """At the end of the middleware."""
+        by, remarks = invocation.command_id, invocation.metadata
+        if isinstance(invocation.decider, Boundary):
+            return await self._boundaries.execute(
+                invocation.decider, invocation.command, command_id=by, metadata=remarks
+            )
+        assert invocation.id is not None
+        return await self._commands.execute(
+            invocation.decider, invocation.id, invocation.command, command_id=by, metadata=remarks
+        )
+
+    async def dispatch(
+        self, command: object, *, command_id: UUID | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Outcome[Any, Any, Any]:
+        """
+        Execute the command on the aggregate that takes its class, and on the id that its `identify` gives.
+
+        Raises:
+            InvalidInput: no aggregate with `identify=` takes such commands.
+            what `execute` raises.
+        """
+        aggregate, id = self._routes.find(command)
+        return await self.execute(aggregate, id, command, command_id=command_id, metadata=metadata)
 
     async def load(self, aggregate: Aggregate[C, S, E], id: str, *, version: int | None = None) -> Loaded[S]:
         """The aggregate as it is, or as it was at `version`. A stream that does not exist is in its initial state."""

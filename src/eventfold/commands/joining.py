@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, overload
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from eventfold.commands.context import refuse_inside_projection
 from eventfold.commands.decision import Rejected, decided, envelope
 from eventfold.commands.idempotent import Request
 from eventfold.commands.loading import Loaded, load
+from eventfold.commands.middleware import Invocation
 from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.boundary import Boundary
@@ -167,6 +169,24 @@ class Joined:
             InvalidInput: the block is over, it is the second command of a boundary, and as `running.execute` does.
             what `running.load` raises.
         """
+        surrounded = self._recorder.surrounded
+        if not surrounded:
+            return await self._execute(decider, id_and_command, command_id, metadata)
+        *before, command = id_and_command or (None,)
+        invocation = Invocation.of(self._mine(decider), before[0] if before else None, command, command_id, metadata)
+        return await surrounded.call(invocation, partial(self._surrounded, tuple(before)))
+
+    async def _surrounded(self, before: tuple[Any, ...], invocation: Invocation) -> Staged[Any, Any]:
+        what = (*before, invocation.command)
+        return await self._execute(invocation.decider, what, invocation.command_id, invocation.metadata)
+
+    async def _execute(
+        self,
+        decider: Aggregate[Any, S, E] | Boundary[Any, S, E],
+        id_and_command: tuple[Any, ...],
+        command_id: UUID | None,
+        metadata: Mapping[str, Any] | None,
+    ) -> Staged[S, E]:
         refuse_inside_projection()
         self._refuse_if_over()
         span = self._recorder.telemetry.span

@@ -12,6 +12,7 @@ from eventfold.commands.context import refuse_beside_transaction, refuse_inside_
 from eventfold.commands.decision import Outcome, Rejected, decided, envelope
 from eventfold.commands.idempotent import Request
 from eventfold.commands.loading import Loaded, load
+from eventfold.commands.middleware import Invocation
 from eventfold.commands.recording import Recorder
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.decider import fold
@@ -83,6 +84,18 @@ class Locked(Generic[C, S, E]):
             ConcurrencyConflict: others, who did not lock, were quicker every time.
             what `running.execute` raises.
         """
+        surrounded = self._recorder.surrounded
+        if surrounded:
+            invocation = Invocation.of(self._aggregate, self._stream.id, command, command_id, metadata)
+            return await surrounded.call(invocation, self._surrounded)
+        return await self._execute(command, command_id, metadata)
+
+    async def _surrounded(self, invocation: Invocation) -> Outcome[S, E, None]:
+        return await self._execute(invocation.command, invocation.command_id, invocation.metadata)
+
+    async def _execute(
+        self, command: C, command_id: UUID | None, metadata: Mapping[str, Any] | None
+    ) -> Outcome[S, E, None]:
         refuse_inside_projection()
         refuse_beside_transaction(self._recorder)
         self._refuse_if_released()

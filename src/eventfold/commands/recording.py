@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from eventfold.commands.decision import OnRecorded, tell
 from eventfold.commands.dispatch import Dispatch
 from eventfold.commands.idempotent import Once, Request
+from eventfold.commands.middleware import Surrounded
 from eventfold.domain.message import NewEvent, Pending, Recorded, Stream
 from eventfold.errors import Conflict, HandlerFailed, ProcessingError, StoreUnavailable
 from eventfold.ports.command_log import Accepted
@@ -71,6 +72,8 @@ class Recorder:
         self._units = units
         self._serializer = serializer
         self._inside = inside
+        self.surrounded: Surrounded = Surrounded(())
+        """What stands around every command."""
         self.dispatch = dispatch
         """Tells the others, once nothing is held any more: `if dispatch.needed: await dispatch.tell(recorded)`."""
         self._on_recorded = on_recorded

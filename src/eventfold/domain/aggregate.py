@@ -31,6 +31,8 @@ class Aggregate(Generic[C, S, E]):
         evolve: `evolve(state, event)` returns the state after the event.
         events: the event classes, when they cannot be read from the annotation of `evolve`.
         snapshots: when its state is kept, so that long streams load quickly.
+        identify: gives the id out of a command, so that `running.dispatch(command)` finds its way; the classes of the
+            commands are those of the annotation of `decide`.
 
     Raises:
         InvalidStreamName: the name is no category.
@@ -46,6 +48,7 @@ class Aggregate(Generic[C, S, E]):
         evolve: Callable[[S, E], S],
         events: Sequence[type[E]] | None = None,
         snapshots: Snapshots | None = None,
+        identify: Callable[[C], str] | None = None,
     ) -> None:
         Stream.of(name, "any")
         self.name = name
@@ -54,6 +57,7 @@ class Aggregate(Generic[C, S, E]):
         self.evolve = evolve
         self.events: tuple[type[Any], ...] = event_classes(name, evolve, events)
         self.snapshots = snapshots
+        self.identify = identify
 
     def stream(self, id: str) -> Stream:
         """Raises InvalidStreamName for an id that no store can hold."""

@@ -52,6 +52,7 @@ EVERY: list[tuple[EventfoldError, list[str]]] = [
     (errors.Unencodable("Bought", "it is NaN"), ["Bought", "it is NaN"]),
     (errors.CannotInferEvents("book", "no annotation"), ["'book'", "no annotation", "events=[A, B]"]),
     (errors.CannotLoad("shop:app", "no module"), ["'shop:app'", "no module"]),
+    (errors.InsideEventLoop(), ["asyncio.to_thread", "within_loop=True"]),
     (errors.UnknownEvent("Bought", ("book", "1"), 3, 9), ["'Bought'", "book-1", "version 3", "position 9"]),
     (errors.UnknownEvent("Bought"), ["'Bought'"]),
     (
