@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from eventfold import Aggregate, Entity, Eventfold, EventHandler, Handling, Recorded, Running
+from eventfold import Aggregate, CallNext, Entity, Eventfold, EventHandler, Handling, Invocation, Recorded, Running
 from eventfold.bootstrap import application as bootstrap
 from eventfold.domain.message import Stream
 from eventfold.errors import ConcurrencyConflict, EntityEnded, InvalidInput, MailboxFull, StoreUnavailable
@@ -193,6 +194,16 @@ async def test_h2_other_processes_may_write_too_and_the_append_is_verified(place
         with pytest.raises(TapeFull):
             await tape.execute(AddUnless(1, limit=10))
         assert (await tape.execute(record(Added(1)))).version == 3
+
+
+async def test_h2_middleware_stands_around_it_too() -> None:
+    async def doubled(invocation: Invocation, call_next: CallNext) -> Any:
+        assert (invocation.decider, invocation.id) == (tapes, "t")
+        return await call_next(msgspec.structs.replace(invocation, command=record(Added(1), Added(1))))
+
+    app = application(middleware=[doubled])
+    async with app.open("memory:") as running, running.entity(tapes, "t") as tape:
+        assert (await tape.execute(record(Added(1)))).state.sum == 2
 
 
 # --------------------------------------------------------------------------------- H5

@@ -96,7 +96,7 @@ class Running:
         self._deciders = deciders
         self._stores = stores
         self._commands = commands
-        self.entities = Entities(commands)
+        self.entities = Entities(commands, recorder.surrounded)
         """Those that are open, for whoever closes the application."""
         self._boundaries = boundaries
         self._locks = locks

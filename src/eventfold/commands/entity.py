@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 from eventfold.commands.decision import Outcome
 from eventfold.commands.loading import Loaded
 from eventfold.commands.manager import CommandManager
+from eventfold.commands.middleware import Invocation, Surrounded
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.message import Stream
 from eventfold.errors import (
@@ -128,14 +130,22 @@ class Entity(Generic[C, S, E]):
         """
         self._refuse_if_over()
         with self._of.sending(self._mailbox):
-            return await self._of.commands.execute(
-                self.aggregate,
-                self.id,
-                command,
-                command_id=command_id,
-                metadata=metadata,
-                turn=self._mailbox.turn(timeout),
-            )
+            if self._of.surrounded:
+                invocation = Invocation.of(self.aggregate, self.id, command, command_id, metadata)
+                return await self._of.surrounded.call(invocation, partial(self._execute, timeout))
+            return await self._decided(command, command_id, metadata, timeout)
+
+    async def _execute(self, timeout: float | None, invocation: Invocation) -> Outcome[S, E, None]:
+        """At the end of the middleware."""
+        return await self._decided(invocation.command, invocation.command_id, invocation.metadata, timeout)
+
+    async def _decided(
+        self, command: C, command_id: UUID | None, metadata: Mapping[str, Any] | None, timeout: float | None
+    ) -> Outcome[S, E, None]:
+        turn = self._mailbox.turn(timeout)
+        return await self._of.commands.execute(
+            self.aggregate, self.id, command, command_id=command_id, metadata=metadata, turn=turn
+        )
 
     async def load(self) -> Loaded[S]:
         """The state as `running.load` has it, without waiting for a turn. Raises EntityEnded, and what that raises."""
@@ -152,7 +162,8 @@ class Entity(Generic[C, S, E]):
 class Entities:
     """The entities of one running application: at most one for a stream at a time."""
 
-    def __init__(self, commands: CommandManager) -> None:
+    def __init__(self, commands: CommandManager, surrounded: Surrounded) -> None:
+        self.surrounded = surrounded
         self.commands = commands
         self._mailboxes: dict[Stream, _Mailbox] = {}
         self._pending = 0
