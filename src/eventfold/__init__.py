@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from eventfold.bootstrap.hooks import Ended, RunnerHooks
     from eventfold.commands.decision import Outcome
     from eventfold.commands.dispatch import HandlerFailure
+    from eventfold.commands.entity import Entity
     from eventfold.commands.joining import Joined, Staged
     from eventfold.commands.loading import Loaded
     from eventfold.commands.locking import Locked
@@ -60,6 +61,7 @@ __all__ = [
     "Documents",
     "Emit",
     "Ended",
+    "Entity",
     "EventHandler",
     "Eventfold",
     "Events",
@@ -114,6 +116,7 @@ _LATER = {
     "Document": "eventfold.bootstrap.documents",
     "Documents": "eventfold.bootstrap.documents",
     "Ended": "eventfold.bootstrap.hooks",
+    "Entity": "eventfold.commands.entity",
     "EventHandler": "eventfold.processing.event_handler",
     "Eventfold": "eventfold.bootstrap",
     "HandlerFailure": "eventfold.commands.dispatch",

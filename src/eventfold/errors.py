@@ -9,6 +9,7 @@ EventfoldError
 ├── IdReused                        the id is known, and it stands for something else
 │   ├── EventIdConflict
 │   └── CommandIdConflict
+├── EntityEnded · MailboxFull       the entity took no command; nothing was decided
 ├── AppendOutcomeUnknown            committed or not: ask again with the same event ids
 ├── InvalidInput                    refused before anything was touched
 │   ├── EmptyAppend
@@ -62,6 +63,7 @@ __all__ = [
     "DecodeError",
     "DuplicateName",
     "EmptyAppend",
+    "EntityEnded",
     "EventIdConflict",
     "EventfoldError",
     "Fenced",
@@ -73,6 +75,7 @@ __all__ = [
     "InvalidStreamName",
     "LockTimedOut",
     "LogDiverged",
+    "MailboxFull",
     "NotAStore",
     "NotPermitted",
     "OutcomeGone",
@@ -169,6 +172,32 @@ class CommandIdConflict(IdReused):
         self.command_id = command_id
         self.why = why
         super().__init__(f"command id {command_id}: {why}; a retry must repeat the same command")
+
+
+class EntityEnded(EventfoldError):
+    """This entity takes no more commands; `why` it does not. Nothing was decided, and another can be opened."""
+
+    def __init__(self, stream: object, why: str) -> None:
+        self.stream = stream
+        self.why = why
+        super().__init__(
+            f"the entity of stream {stream} has ended: {why}; open it again with `async with running.entity(…)`"
+        )
+
+
+class MailboxFull(EventfoldError):
+    """All `size` places of an entity's mailbox were taken for `waited` seconds. Nothing was decided."""
+
+    retryable = True
+
+    def __init__(self, stream: object, size: int, waited: float) -> None:
+        self.stream = stream
+        self.size = size
+        self.waited = waited
+        super().__init__(
+            f"the mailbox of the entity of stream {stream} had no place for {waited:g} s, all {size} were taken; try "
+            "again later, wait longer with timeout=, or open the entity with a larger mailbox="
+        )
 
 
 class AppendOutcomeUnknown(EventfoldError):

@@ -121,6 +121,20 @@ async def lock(world: World) -> object:
         return await tape.execute(record(Added(1), Added(2)))
 
 
+async def send(world: World) -> object:
+    """To an entity with one place that others send to as well: those get their turn whatever becomes of this one."""
+    async with world.running.entity(tapes, "b", mailbox=1) as tape:
+        before = asyncio.create_task(tape.execute(record(Added(7), Added(8))))
+        await asyncio.sleep(0)
+        after = asyncio.create_task(tape.execute(record(Added(7), Added(8))))  # starts when this one waits
+        try:
+            return await tape.execute(record(Added(1), Added(2)))
+        finally:
+            done, _ = await asyncio.wait([before, after], timeout=PATIENCE)
+            assert done == {before, after}, "a turn was lost"
+            assert before.result().version < after.result().version
+
+
 async def lock_and_leave(world: World) -> object:
     async with world.running.lock(tapes, "b") as tape:
         return tape.state
@@ -273,7 +287,7 @@ CALLS: tuple[Call, ...] = (
     park,
     intend,
 )
-COMMANDS: tuple[Call, ...] = (execute, lock, lock_and_leave, together, join)
+COMMANDS: tuple[Call, ...] = (execute, send, lock, lock_and_leave, together, join)
 """With handlers of both kinds. Their events are in no journal, for nobody asks for them by their ids."""
 
 

@@ -57,6 +57,8 @@ R = TypeVar("R", bound=Running)
 AnyProcessor: TypeAlias = Projector | Reactor | ProcessManager[Any, Any]
 
 LEASE: Final = timedelta(seconds=10)
+DRAIN: Final = 10.0
+"""Seconds for the commands that entities have taken when the application closes."""
 _SHORTEST_LEASE: Final = timedelta(seconds=0.3)
 
 
@@ -329,7 +331,10 @@ class Eventfold:
                 with self._telemetry.watch(lambda: [reading for each in started for reading in each.readings()]):
                     yield running
             finally:
-                watchdog.cancel()
+                try:
+                    await running.entities.drain(DRAIN)
+                finally:
+                    watchdog.cancel()
         finally:
             await _ended(started, running.tasks)
             await dispatch.close()

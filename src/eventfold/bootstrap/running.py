@@ -19,6 +19,7 @@ from eventfold.bootstrap.transactions import Transactions
 from eventfold.commands.boundary import BoundaryManager
 from eventfold.commands.context import Context, context, refuse_beside_transaction, refuse_inside_projection
 from eventfold.commands.decision import Outcome
+from eventfold.commands.entity import IDLE, MAILBOX, Entities, Entity, OnFailure
 from eventfold.commands.joining import Joined
 from eventfold.commands.loading import Loaded
 from eventfold.commands.locking import Locked, LockManager
@@ -95,6 +96,8 @@ class Running:
         self._deciders = deciders
         self._stores = stores
         self._commands = commands
+        self.entities = Entities(commands, recorder.surrounded)
+        """Those that are open, for whoever closes the application."""
         self._boundaries = boundaries
         self._locks = locks
         self._transactions = Transactions(stores.units, stores.rows, recorder, boundaries, serializer, self._mine)
@@ -222,6 +225,36 @@ class Running:
             what `load` raises.
         """
         return self._locks.lock(self._mine(aggregate), id, timeout=timeout)
+
+    def entity(
+        self,
+        aggregate: Aggregate[C, S, E],
+        id: str,
+        *,
+        mailbox: int = MAILBOX,
+        idle: float | None = IDLE,
+        on_failure: OnFailure = "reload",
+    ) -> AbstractAsyncContextManager[Entity[C, S, E]]:
+        """
+        The aggregate as an entity of this process: `async with running.entity(books, "isbn-1") as book`, then
+        `await book.execute(command)` from as many tasks as you like; they are decided one at a time.
+
+        Tasks of one process do not conflict then. Other processes still may, and each append is verified as ever. Its
+        state stays in memory, within `warm` of the application. When the application closes, commands that were sent
+        are finished first.
+
+        Args:
+            mailbox: commands that are sent and not done yet, at most; further senders wait for a place.
+            idle: seconds without a command after which its state leaves the memory; None: it stays.
+            on_failure: of a command that could not be stored: `reload` goes on from what is stored; `end` refuses all
+                that follow, until the entity is opened again.
+
+        Raises:
+            InvalidInput: a value that is none, or it is open with others.
+            EntityEnded: the application is closing.
+            what `load` raises.
+        """
+        return self.entities.entity(self._mine(aggregate), id, mailbox=mailbox, idle=idle, on_failure=on_failure)
 
     def join(self, connection: Any) -> AbstractAsyncContextManager[Joined]:
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -31,6 +32,7 @@ E = TypeVar("E")
 
 ATTEMPTS: Final = 50
 WARM: Final = 1_024
+_NO_TURN: Final = nullcontext()
 
 
 class CommandManager:
@@ -75,9 +77,13 @@ class CommandManager:
         *,
         command_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
+        turn: AbstractAsyncContextManager[None, bool | None] | None = None,
     ) -> Outcome[S, E, None]:
         """
         Decide and record.
+
+        Args:
+            turn: held meanwhile, until the events are stored and before anybody hears of them.
 
         Raises:
             whatever `decide` raises, untouched; nothing is recorded then.
@@ -93,14 +99,11 @@ class CommandManager:
         with self._telemetry.span("command", aggregate=aggregate.name, command=type(command).__name__):
             carried = envelope(metadata, self._telemetry)
             try:
-                if request is None:
+                if request is None and turn is None:
                     outcome = await self._optimistically(aggregate, stream, command, carried, None)
                 else:
-                    outcome, repeated = await self._once.outcome(
-                        request,
-                        partial(self._optimistically, aggregate, stream, command, carried, request),
-                        partial(self._once.of_aggregate, aggregate, stream, request),
-                    )
+                    async with turn or _NO_TURN:
+                        outcome, repeated = await self._once_at_most(aggregate, stream, command, carried, request)
             except Rejected as said:
                 rejection = said.rejection
             else:
@@ -108,6 +111,18 @@ class CommandManager:
                     await self._recorder.dispatch.tell(outcome.events)
                 return outcome
         raise rejection  # outside the span: the domain said no, and nothing has failed
+
+    async def _once_at_most(
+        self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope, request: Request | None
+    ) -> tuple[Outcome[S, E, None], bool]:
+        """And whether it had been done before."""
+        if request is None:
+            return await self._optimistically(aggregate, stream, command, envelope, None), False
+        return await self._once.outcome(
+            request,
+            partial(self._optimistically, aggregate, stream, command, envelope, request),
+            partial(self._once.of_aggregate, aggregate, stream, request),
+        )
 
     async def _optimistically(
         self, aggregate: Aggregate[C, S, E], stream: Stream, command: C, envelope: Envelope, request: Request | None

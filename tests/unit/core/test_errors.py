@@ -67,6 +67,8 @@ EVERY: list[tuple[EventfoldError, list[str]]] = [
     (errors.StoreBusy(42, 5.04), ["42", "5.0 s", "?busy="]),
     (errors.StoreBusy(None, 5.0), ["another process"]),
     (errors.LockTimedOut("book-isbn-1", 5.0), ["book-isbn-1", "5 s", "timeout="]),
+    (errors.EntityEnded("book-1", "closing"), ["book-1", "closing", "running.entity"]),
+    (errors.MailboxFull("book-1", 3, 0.5), ["book-1", "3", "0.5 s", "mailbox="]),
     (errors.StoreClosed(), ["the store is closed", "app.open(url)"]),
     (errors.StoreUsedAfterFork(1, 2), ["process 1", "2", "spawning"]),
     (errors.StoreNotMigrated("x.db", 0, 3), ["x.db", "no tables", "3", "migrate=True"]),
@@ -121,6 +123,7 @@ def test_only_what_may_succeed_again_is_retryable() -> None:
         "StoreUnavailable",
         "StoreBusy",
         "LockTimedOut",
+        "MailboxFull",
         "ProcessorTaken",
         "WaitTimedOut",
     }
