@@ -117,7 +117,7 @@ class Snapshotter:
         kind = self._kinds.get(aggregate.name)
         if kind is None:
             assert aggregate.snapshots is not None, "who asks has looked"
-            state = aggregate.snapshots.state or type(aggregate.initial)
+            state: type[Any] = aggregate.snapshots.state or type(aggregate.initial)
             kind = _Kind(self._fingerprint(aggregate, state), self._codec.encoder(state), self._codec.decoder(state))
             self._kinds[aggregate.name] = kind
         return kind
