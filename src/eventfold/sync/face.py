@@ -657,7 +657,7 @@ class Running:
         *,
         after: int = 0,
         on_undecodable: OnUndecodable = "stop",
-    ) -> AbstractContextManager[Recorded[Any]]:
+    ) -> Iterator[Recorded[Any]]:
         """
         What there is of a query, or of an aggregate (of all of them, or the one with this id), in today's shapes.
 
@@ -669,7 +669,7 @@ class Running:
         Raises:
             InvalidInput: an id, and no aggregate.
         """
-        return self._caller.block(self._face.read(of, id, after=after, on_undecodable=on_undecodable), Recorded)
+        return Following(self._caller, self._face.read(of, id, after=after, on_undecodable=on_undecodable))
 
     def head(self, query: Query | None = None) -> int:
         """The position of the last event of the query; 0 when there is none."""
