@@ -20,7 +20,7 @@ CLASSES = {  # and what is left out: it belongs to the loop, or to whoever close
     "Administering": ("bootstrap/administering.py", set[str]()),
     "AsOf": ("bootstrap/projections.py", set[str]()),
     "Projections": ("bootstrap/projections.py", set[str]()),
-    "Running": ("bootstrap/running.py", {"source", "sink", "settled", "entity", "replay"}),
+    "Running": ("bootstrap/running.py", {"source", "sink", "settled", "entity"}),
 }
 WITH, ITERATORS = "AbstractAsyncContextManager", {"AsyncIterator", "AsyncGenerator"}
 OWN_BODY = {

@@ -555,6 +555,41 @@ class Running:
         """
         self._caller.call(self._face.add(addition))
 
+    def replay(
+        self,
+        aggregate: Aggregate[Any, Any, Any],
+        id: str | None = None,
+        /,
+        *,
+        handlers: Sequence[EventHandler | TransactionalHandler],
+        buses: Sequence[Bus] = (),
+        at_once: bool = False,
+    ) -> int:
+        """
+        Tell handlers once more what is stored: for each stream their `on_deleted` clears its rows once, then come its
+        events; in transactional handlers all of it is one transaction for each stream. Nothing else is told or stored.
+
+        Whatever the transactional handlers of commands write meanwhile is kept. Those of event handlers may mix with
+        the replay of their own stream; rows that are set rather than added to come out right all the same.
+
+        Args:
+            id: of the one stream; otherwise every stream of the aggregate, one after the other.
+            handlers: of this application; event handlers must be replayable.
+            buses: get each event once too, at the end of each stream. Named here, for what listens may act.
+            at_once: all streams in one transaction and in the order of the log. It has five seconds.
+
+        Returns:
+            the number of events.
+
+        Raises:
+            InvalidInput: a handler of others, one that is not replayable, or has no `on_deleted` for the aggregate.
+            HandlerFailed: a function failed; its stream has the rows of before in transactional handlers, and the
+                streams before it have the new ones.
+            RetryTransaction: commands on the stream came in between each time.
+            StoreError, TimeoutError: as a commit. What a bus raises.
+        """
+        return self._caller.call(self._face.replay(aggregate, id, handlers=handlers, buses=buses, at_once=at_once))
+
     @property
     def administration(self) -> Administering:
         """What only an administrator does: delete, truncate, replace, erase. Everything here is in the audit."""
