@@ -22,7 +22,7 @@ CLASSES = {  # and what is left out: it belongs to the loop, or to whoever close
     "Projections": ("bootstrap/projections.py", set[str]()),
     "Running": ("bootstrap/running.py", {"source", "sink", "settled", "entity"}),
 }
-WITH, ITERATOR = {"AbstractAsyncContextManager", "AsyncGenerator"}, "AsyncIterator"
+WITH, ITERATORS = "AbstractAsyncContextManager", {"AsyncIterator", "AsyncGenerator"}
 OWN_BODY = {
     ("Running", "context"): "return context(correlation_id, causation_id, metadata or {})",
     ("Running", "query"): """if into is None:
@@ -140,14 +140,16 @@ def method(cls: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     asked = body if is_property else f"{body}({passed(arguments)})"
     origin = returns.value if isinstance(returns, ast.Subscript) else None
     kind = origin.id if isinstance(origin, ast.Name) else ""
-    if kind in WITH:
+    if kind == WITH or "asynccontextmanager" in decorators:
         assert isinstance(returns, ast.Subscript)
         inner = ast.unparse(returns.slice).replace("AsyncIterator", "Iterator")
         face = "Following" if inner.startswith("Iterator") else inner.partition("[")[0]
         told = f"AbstractContextManager[{inner}]"
         statement = f"return self._caller.block({asked}, {face})"
-    elif kind == ITERATOR:
-        told, statement = told.replace(ITERATOR, "Iterator"), f"return Following(self._caller, {asked})"
+    elif kind in ITERATORS:
+        assert isinstance(returns, ast.Subscript)
+        of = returns.slice.elts[0] if isinstance(returns.slice, ast.Tuple) else returns.slice
+        told, statement = f"Iterator[{ast.unparse(of)}]", f"return Following(self._caller, {asked})"
     elif told in CLASSES:
         statement = f"return {told}(self._caller, {asked})"
     elif isinstance(function, ast.AsyncFunctionDef):

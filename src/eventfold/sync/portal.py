@@ -121,11 +121,10 @@ class Portal(Generic[A]):
         answer = Answer()
         try:
             self._refuse_here()
-            context = contextvars.copy_context()
             with self._submitting:  # so that nothing comes after the last turn of the loop
                 if self._closed:
                     raise StoreClosed("the application")
-                self._call_soon(self._begin, work, answer, kind, context)
+                self._call_soon(self._begin, work, answer, kind)  # it takes the context of the caller along
         except BaseException:
             work.close()
             raise
@@ -201,14 +200,8 @@ class Portal(Generic[A]):
         if self._calls:
             await asyncio.wait(self._calls, timeout=DRAIN)  # the rest is cancelled by the runner
 
-    def _begin(
-        self,
-        work: Coroutine[Any, Any, Any],
-        answer: Answer,
-        kind: set[asyncio.Task[None]],
-        context: contextvars.Context,
-    ) -> None:
-        answer.task = task = asyncio.get_running_loop().create_task(_answered(work, answer), context=context)
+    def _begin(self, work: Coroutine[Any, Any, Any], answer: Answer, kind: set[asyncio.Task[None]]) -> None:
+        answer.task = task = asyncio.get_running_loop().create_task(_answered(work, answer))
         kind.add(task)
         task.add_done_callback(kind.discard)
 
