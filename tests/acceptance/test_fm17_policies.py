@@ -1,7 +1,6 @@
 """I3, I9, FM-17, G-16: what becomes of an event that cannot be handled."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -28,6 +27,7 @@ from tests.acceptance.world import (
     sums_t,
     tapes,
 )
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +49,6 @@ class Poison:
         added(recorded, view)
         if recorded.event.n in self.bad:
             raise ValueError(f"{recorded.event.n} is poison")
-
-
-async def until(happened: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await happened():  # noqa: ASYNC110 - what is awaited rings no bell
-            await asyncio.sleep(0.005)
 
 
 def told(entries: Any) -> list[tuple[int, bool]]:
