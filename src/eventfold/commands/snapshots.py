@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -117,7 +117,8 @@ class Snapshotter:
         kind = self._kinds.get(aggregate.name)
         if kind is None:
             assert aggregate.snapshots is not None, "who asks has looked"
-            state = cast("type[Any]", aggregate.snapshots.state or type(aggregate.initial))
+            initial: object = aggregate.initial
+            state = aggregate.snapshots.state or type(initial)
             kind = _Kind(self._fingerprint(aggregate, state), self._codec.encoder(state), self._codec.decoder(state))
             self._kinds[aggregate.name] = kind
         return kind
