@@ -10,7 +10,18 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from eventfold import Aggregate, CallNext, Entity, Eventfold, EventHandler, Handling, Invocation, Recorded, Running
+from eventfold import (
+    Aggregate,
+    CallNext,
+    Entity,
+    Eventfold,
+    EventHandler,
+    Handling,
+    Invocation,
+    Recorded,
+    Running,
+    Snapshots,
+)
 from eventfold.bootstrap import application as bootstrap
 from eventfold.domain.message import Stream
 from eventfold.errors import ConcurrencyConflict, EntityEnded, InvalidInput, MailboxFull, StoreUnavailable
@@ -89,18 +100,26 @@ def changed(value: int, event: Changed) -> int:
 counters = Aggregate("counter", initial=0, decide=count, evolve=changed)
 
 
-async def test_h1_forty_two_events_then_43_underflow_42(place: Place) -> None:
-    app = Eventfold(deciders=[counters])
+async def test_h1_forty_two_events_and_a_snapshot_at_21_then_43_underflow_42(place: Place) -> None:
+    kept = Aggregate("counter", initial=0, decide=count, evolve=changed, snapshots=Snapshots(when=at_21))
+    app = Eventfold(deciders=[kept])
     async with place.open(app) as running:
         for _ in range(42):
-            await running.execute(counters, "c", Increase(1))
-    async with place.open(app) as running, running.entity(counters, "c") as counter:
+            await running.execute(kept, "c", Increase(1))
+    async with place.open(app) as running, running.entity(kept, "c") as counter:
+        snapshot = await running._stores.snapshots.snapshot(kept.stream("c"))
+        assert snapshot is not None
+        assert (snapshot.version, snapshot.data) == (21, b"21")
         assert (await counter.load()).state == 42
         assert (await counter.execute(Increase(1))).state == 43
         with pytest.raises(Underflow):
             await counter.execute(Decrease(100))
         assert (await counter.execute(Decrease(1))).state == 42
-        assert (await running.load(counters, "c")).version == 44
+        assert (await running.load(kept, "c")).version == 44
+
+
+def at_21(value: int, before: int, version: int) -> bool:
+    return version == 21
 
 
 # --------------------------------------------------------------------------------- H2
