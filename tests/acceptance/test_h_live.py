@@ -1,0 +1,23 @@
+"""What comes live: everything of a category, once, in the order of the whole store."""
+
+import asyncio
+
+from eventfold import Query
+from tests.acceptance.world import Added, Noted, Place, application, record, tapes
+
+
+async def test_h8_a_stream_by_type_opened_before_more_is_written_yields_all_once_and_in_order(place: Place) -> None:
+    async with place.open(application()) as running, place.open(application()) as writing:
+        for n in range(3):
+            await writing.execute(tapes, f"t{n}", record(Noted("x"), Added(n)))
+        found: list[tuple[int, str, int]] = []
+        async with running.subscribe(Query.of(Added, categories=["tape"])) as batches, asyncio.timeout(20):
+            async for batch in batches:
+                found += [(each.position, each.id, each.version) for each in batch.events]
+                if batch.caught_up and len(found) == 3:
+                    for n in range(2):
+                        await writing.execute(tapes, f"t{n}", record(Noted("y"), Added(10 + n)))
+                if len(found) >= 5:
+                    break
+    assert [(id, version) for _, id, version in found] == [("t0", 2), ("t1", 2), ("t2", 2), ("t0", 4), ("t1", 4)]
+    assert found == sorted(found)
