@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -35,6 +36,9 @@ async def plan(
         print_json_array(
             {"name": each.name, "will": each.will, "events": each.events, "why": each.why} for each in found
         )
+        return
+    if not found:
+        print("Nothing to migrate, replay or send.", file=sys.stderr)
         return
     print_table(
         [("name", "left"), ("will", "left"), ("events", "right"), ("why", "left")],

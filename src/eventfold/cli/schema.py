@@ -56,7 +56,7 @@ def lock(*, app: AppName, file: Path = FILE) -> None:
     now = locked(of.catalogue, of.serializer, before)
     file.write_text(now.text(), encoding="utf-8")
     new = len(now.shapes) - (0 if before is None else len(before.shapes))
-    print(visible(f"{file}: {len(now.shapes)} shapes, {new} of them new."))
+    print(visible(f"{file}: {len(now.shapes)} shape(s), {new} of them new."))
 
 
 @schema.command(help_epilogue=CHECK_EXAMPLES)
