@@ -42,7 +42,7 @@ from eventfold.processing.processor import ProcessorStatus
 from eventfold.processing.projector import Projector
 from eventfold.processing.reactor import Reactor
 from eventfold.processing.replay import Replay, refuse_to_replay
-from eventfold.processing.subscription import OnUndecodable, RecordedBatch, replayed, subscribe
+from eventfold.processing.subscription import OnUndecodable, RecordedBatch, follow, replayed, subscribe
 from eventfold.processing.transactional_handler import InsideAppends, TransactionalHandler
 from eventfold.processing.worker import Worker
 from eventfold.schema.registry import Events
@@ -568,6 +568,19 @@ class Running:
         asked = Query.all() if query is None else query
         resolved, wanted = self._catalogue.resolve(asked), self._catalogue.wanted(asked)
         return subscribe(self._stores.events, self._serializer, resolved, wanted, after=after)
+
+    def follow(
+        self, aggregate: Aggregate[Any, Any, E], id: str, *, after: int = 0
+    ) -> AbstractAsyncContextManager[AsyncIterator[Recorded[E]]]:
+        """
+        The events of one aggregate: those after the version, then live; `async with` it, `async for` within.
+
+        It reads what comes to its category to find its own. Raises InvalidInput, and SchemaError from the iteration.
+        """
+        stream = self._mine(aggregate).stream(id)
+        if after < 0:
+            raise InvalidInput(f"follow({stream}, after={after}): versions start at 1, 0 is before the first")
+        return follow(self._stores.events, self._serializer, stream, after=after)
 
     def read(
         self,

@@ -9,13 +9,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from eventfold.domain.message import Recorded, StoredEvent
+from eventfold.domain.message import Recorded, StoredEvent, Stream
 from eventfold.domain.query import Query
 from eventfold.errors import InvalidInput, SchemaError
 from eventfold.ports.event_store import EventSource
 from eventfold.schema.serializer import Serializer
 
-__all__ = ["OnUndecodable", "RecordedBatch", "replayed", "subscribe"]
+__all__ = ["OnUndecodable", "RecordedBatch", "follow", "replayed", "subscribe"]
 
 OnUndecodable: TypeAlias = Literal["stop", "skip"] | Callable[[SchemaError], None]
 
@@ -50,6 +50,34 @@ async def subscribe(
             yield batches
         finally:
             await batches.aclose()
+
+
+@asynccontextmanager
+async def follow(
+    source: EventSource, serializer: Serializer, stream: Stream, *, after: int
+) -> AsyncGenerator[AsyncIterator[Recorded[Any]]]:
+    """One stream: what is there after the version, then what comes. Raises SchemaError from the iteration."""
+    head = await source.head()  # first: what comes while the stream is read is above it, and known by its version
+    async with source.subscribe(Query.of(categories=[stream.category]), after=head) as raw:
+
+        async def events() -> AsyncGenerator[Recorded[Any]]:
+            last = after
+            async for stored in source.read(stream, after=after):
+                last = stored.version
+                for each in serializer.decode_all([stored]):
+                    yield each
+            async for batch in raw:
+                for stored in batch.events:
+                    if stored.stream == stream and stored.version > last:
+                        last = stored.version
+                        for each in serializer.decode_all([stored]):
+                            yield each
+
+        found = events()
+        try:
+            yield found
+        finally:
+            await found.aclose()
 
 
 async def replayed(

@@ -685,6 +685,16 @@ class Running:
         """
         return self._caller.block(self._face.subscribe(query, after=after), Following)
 
+    def follow(
+        self, aggregate: Aggregate[Any, Any, E], id: str, *, after: int = 0
+    ) -> AbstractContextManager[Iterator[Recorded[E]]]:
+        """
+        The events of one aggregate: those after the version, then live; `with` it, `for` within.
+
+        It reads what comes to its category to find its own. Raises InvalidInput, and SchemaError from the iteration.
+        """
+        return self._caller.block(self._face.follow(aggregate, id, after=after), Following)
+
     def read(
         self,
         of: Query | Aggregate[Any, Any, Any],
