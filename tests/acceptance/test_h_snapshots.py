@@ -10,7 +10,7 @@ import pytest
 
 from eventfold import Aggregate, Eventfold, Running, Snapshots, Stream
 from eventfold.bootstrap.stores import Stores
-from eventfold.errors import StoreUnavailable
+from eventfold.errors import InvalidInput, StoreUnavailable
 from eventfold.ports.event_store import Fact
 from eventfold.ports.snapshot_store import Snapshot
 from tests.acceptance.world import File, Place
@@ -194,6 +194,39 @@ async def test_fm20_evolve_of_another_version_does_not_see_it(place: Place) -> N
         assert await kept(running) is not None
     async with place.open(cold(doubled)) as running:
         assert (await running.load(doubled, "c")).state == 2
+
+
+async def test_fm20_a_wrong_one_is_found_by_the_sample_dropped_and_told(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    counters = counter(Snapshots(every=100, verify=1.0))
+    async with place.open(Eventfold(deciders=[counters])) as running:
+        await running.execute(counters, "c", Increase(1, 4))
+        wrong = Snapshot(Stream("counter", "c"), 4, kind(running, counters), 0, b"999")
+        assert await stores(running).snapshots.save(wrong)
+    async with place.open(Eventfold(deciders=[counters])) as running:
+        with caplog.at_level(logging.ERROR):
+            assert (await running.load(counters, "c")).state == 999, "nobody has looked yet"
+            assert await kept(running) is None
+        assert "the snapshot of counter-c at version 4 is not what its events fold to" in caplog.text
+        assert (await running.load(counters, "c")).state == 4, "what was warm is forgotten with it"
+
+
+async def test_fm20_good_ones_pass_the_sample(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    counters = counter(Snapshots(every=2, verify=1.0))
+    async with place.open(cold(counters)) as running:
+        for _ in range(5):
+            await running.execute(counters, "c", Increase(1))
+        snapshot = await kept(running)
+        assert snapshot is not None
+        assert snapshot.version == 4
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("options", [{}, {"every": 0}, {"every": 1, "version": 0}, {"every": 1, "verify": 1.5}])
+def test_h4_a_policy_that_is_none_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        Snapshots(**options)
 
 
 async def test_h3_an_older_version_is_told_from_a_snapshot_below_it(place: Place) -> None:

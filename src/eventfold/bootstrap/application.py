@@ -250,7 +250,7 @@ class Eventfold:
         recorder = Recorder(
             stores.events, stores.units, self._serializer, inside, dispatch, self._on_recorded, once, self._telemetry
         )
-        snapshotter = Snapshotter(stores.snapshots, self._codec, self._catalogue)
+        snapshotter = Snapshotter(stores.snapshots, stores.events, self._serializer, self._codec, self._catalogue)
         recorder.surrounded = self._surrounded
         commands = CommandManager(
             stores.events,

@@ -64,6 +64,8 @@ class CommandManager:
         self._once = recorder.once
         self._telemetry = telemetry
         self._snapshotter = snapshotter
+        if snapshotter is not None:
+            snapshotter.forget = self.forget
         self._attempts = attempts
         self._warm: OrderedDict[Stream, Loaded[Any]] = OrderedDict()
         self._most_warm = warm
@@ -215,6 +217,8 @@ class CommandManager:
             return await load(self._source, self._serializer, aggregate, stream, known, upto=upto)
         kept = await self._snapshotter.recall(aggregate, stream, upto)
         loaded = await load(self._source, self._serializer, aggregate, stream, kept, upto=upto)
+        if kept is not None:
+            self._snapshotter.doubt(aggregate, stream)
         if upto is None:
             self._snapshotter.consider(aggregate, stream, NO_STREAM if kept is None else kept.version, loaded)
         return loaded

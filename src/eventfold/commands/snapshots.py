@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from random import random
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from eventfold.commands.loading import UNKNOWN, Loaded
+from eventfold.commands.loading import UNKNOWN, Loaded, Loads, load
 from eventfold.domain.aggregate import Aggregate
 from eventfold.domain.message import Stream
 from eventfold.errors import EventfoldError
@@ -18,6 +19,7 @@ from eventfold.ports.codec import Codec, Undecodable
 from eventfold.ports.snapshot_store import Snapshot, SnapshotStore
 from eventfold.schema.changes import shape_of
 from eventfold.schema.registry import Events
+from eventfold.schema.serializer import Serializer
 
 __all__ = ["Snapshotter"]
 
@@ -43,10 +45,24 @@ class Snapshotter:
     Whatever is wrong with a snapshot, or with the store of them, is logged, and the events are read instead.
     """
 
-    def __init__(self, store: SnapshotStore, codec: Codec, catalogue: Events) -> None:
+    def __init__(
+        self,
+        store: SnapshotStore,
+        source: Loads,
+        serializer: Serializer,
+        codec: Codec,
+        catalogue: Events,
+        chance: Callable[[], float] = random,
+    ) -> None:
         self._store = store
+        self._source = source
+        self._serializer = serializer
         self._codec = codec
         self._catalogue = catalogue
+        self._chance = chance
+        self._doubted: dict[Stream, Aggregate[Any, Any, Any]] = {}
+        self.forget: Callable[[Stream], None] | None = None
+        """Called with a stream whose snapshot was wrong: a state that is kept warm may be, too."""
         self._kinds: dict[str, _Kind] = {}
         self._due: dict[Stream, tuple[Aggregate[Any, Any, Any], Loaded[Any]]] = {}
         self._saving: asyncio.Task[None] | None = None
@@ -69,6 +85,36 @@ class Snapshotter:
             _log.warning("the snapshot of %s at version %d is ignored: %s", stream, found.version, error)
             return None
 
+    def doubt(self, aggregate: Aggregate[Any, Any, Any], stream: Stream) -> None:
+        """A state was loaded that began with a snapshot: verify one in so many, once the state has been taken."""
+        if aggregate.snapshots is not None and self._chance() < aggregate.snapshots.verify:
+            self._doubted[stream] = aggregate
+            self._begin()
+
+    async def verify(self, aggregate: Aggregate[Any, Any, Any], stream: Stream) -> bool:
+        """
+        Whether the snapshot of the stream, if it has one of ours, is the fold of its events. A wrong one is dropped.
+
+        Raises what loading raises.
+        """
+        found, kind = await self._store.snapshot(stream), self._kind(aggregate)
+        if found is None or (found.fingerprint, found.format) != (kind.fingerprint, self._codec.format):
+            return True
+        folded = await load(self._source, self._serializer, aggregate, stream, upto=found.version)
+        if folded.version == found.version and kind.encode(folded.state) == found.data:
+            return True
+        await self._store.drop(*stream)
+        if self.forget is not None:
+            self.forget(stream)
+        _log.error(
+            "the snapshot of %s at version %d is not what its events fold to, and is dropped; if `evolve` has changed, "
+            "raise Snapshots(version=…) of %r",
+            stream,
+            found.version,
+            aggregate.name,
+        )
+        return False
+
     def consider(self, aggregate: Aggregate[Any, S, Any], stream: Stream, before: int, loaded: Loaded[S]) -> None:
         """The stream has come from the version `before` to this state: keep it, if it is due."""
         policy = aggregate.snapshots
@@ -81,8 +127,11 @@ class Snapshotter:
             return
         if due:
             self._due[stream] = (aggregate, loaded)  # the latest will do
-            if self._saving is None or self._saving.done():
-                self._saving = asyncio.create_task(self._save_all(), name="eventfold snapshots")
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.create_task(self._work(), name="eventfold snapshots")
 
     async def settled(self) -> None:
         """Until all that are due have been saved."""
@@ -97,16 +146,23 @@ class Snapshotter:
         self._saving.cancel()
         await asyncio.wait([self._saving])
 
-    async def _save_all(self) -> None:
-        while self._due:
-            stream = next(iter(self._due))
-            aggregate, loaded = self._due.pop(stream)
+    async def _work(self) -> None:
+        while self._due or self._doubted:
+            if self._due:
+                stream = next(iter(self._due))
+                aggregate, loaded = self._due.pop(stream)
+                work: Coroutine[Any, Any, object] = self._save(aggregate, stream, loaded)
+                failed = f"no snapshot of {stream} at version {loaded.version}"
+            else:
+                stream, aggregate = self._doubted.popitem()
+                work = self.verify(aggregate, stream)
+                failed = f"the snapshot of {stream} cannot be verified"
             try:
-                await self._save(aggregate, stream, loaded)
+                await work
             except EventfoldError as error:
-                _log.warning("no snapshot of %s at version %d: %s", stream, loaded.version, error)
-            except Exception:  # of a driver; the next one is tried all the same
-                _log.exception("no snapshot of %s at version %d", stream, loaded.version)
+                _log.warning("%s: %s", failed, error)
+            except Exception:  # of a driver, or of `evolve`; the next one is tried all the same
+                _log.exception("%s", failed)
 
     async def _save(self, aggregate: Aggregate[Any, Any, Any], stream: Stream, loaded: Loaded[Any]) -> None:
         kind = self._kind(aggregate)
