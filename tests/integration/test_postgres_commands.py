@@ -93,7 +93,8 @@ async def test_fm10_fm07_a_commit_without_an_answer_is_asked_after_and_not_made_
     wire.cut()
     outcome = await asyncio.wait_for(acting, 20)
     assert (outcome.version, outcome.state.sum) == (2, 3)
-    assert tried in (["in one"] * 2, ["in a unit"])  # in one: asked again under the ids of the events, which are known
+    # in one: asked again under the ids of the events, which are known; once more where that connection was cut too
+    assert tried == ["in a unit"] or (len(tried) >= 2 and set(tried) == {"in one"})
     assert await running.execute(tapes, "t", record(Added(2)), command_id=key) == outcome
     assert len(await stored(running)) == 2
 
