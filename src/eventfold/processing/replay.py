@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
@@ -56,6 +57,7 @@ class Replay:
         Returns:
             how many events there were.
         """
+        await asyncio.sleep(0)  # on a quick store nothing below need suspend, and others want a turn of the loop
         read = self._inside_one_transaction if self._inside.needed else self._read
         recorded = [each for each in await read(streams) if type(each.event) is not StreamDeleted]
         for listener in self._listeners:
