@@ -1,5 +1,6 @@
 """G1, G2, trap 4: handlers are told once more, from rows that were cleared once."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -220,3 +221,20 @@ async def test_g3_a_handler_that_executes_commands_fails_in_a_replay(place: Plac
         with pytest.raises(HandlerFailed, match="acts on rows alone"):
             await running.replay(tapes, handlers=[sending])
         assert (await running.load(tapes, "a")).version == 2
+
+
+async def test_a_replay_of_many_streams_lets_others_have_their_turns(place: Place) -> None:
+    code, turns = Code("v1"), [0]
+
+    async def others() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    async with place.open(code.app) as running:
+        for n in range(20):
+            await running.execute(tapes, f"t{n}", record(Added(n)))
+        turning = asyncio.create_task(others())
+        await running.replay(tapes, handlers=code.handlers)
+        turning.cancel()
+    assert turns[0] >= 20
