@@ -39,8 +39,7 @@ def _of_today(app: Eventfold, kind: EventType[Any], origin: Origin) -> Iterator[
     if kind.formerly:
         yield f"Formerly {', '.join(f'`{each}`' for each in kind.formerly)}"
     yield from ("", "| field | type | |", "| --- | --- | --- |")
-    stored = kind.cls if kind.schema is None else kind.schema.stored
-    for name, field in fields_of(shape_of(stored)).items():
+    for name, field in fields_of(shape_of(kind.stored)).items():
         told = field["type"] if isinstance(field["type"], str) else f"`{msgspec.json.encode(field['type']).decode()}`"
         yield f"| {name} | {told} | {'' if field.get('required') else 'has a default'} |"
     yield ""

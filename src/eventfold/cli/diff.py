@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from cyclopts import Parameter
 
 from eventfold.cli.exits import Refused
-from eventfold.cli.options import DEFAULT_STORE, AsJson, StoreUrl
+from eventfold.cli.options import DEFAULT_STORE, AppName, AsJson, StoreUrl, loaded
 from eventfold.cli.printing import json_line, print_json, print_table
-from eventfold.cli.projections import AppName, loaded, opened, time_of
+from eventfold.cli.projections import opened, time_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Table

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from typing import Final
 
-from cyclopts import Parameter
-
-from eventfold.cli.options import AsJson
+from eventfold.cli.options import AppName, AsJson, loaded
 from eventfold.cli.printing import print_json_array, print_table
-from eventfold.cli.schema import loaded
 
 __all__ = ["PLAN_EXAMPLES", "plan"]
 
@@ -18,9 +15,7 @@ PLAN_EXAMPLES: Final = """Examples:
   eventfold plan sqlite:///shop.db --app shop:app --json"""
 
 
-async def plan(
-    url: str, /, *, app: Annotated[str, Parameter(help="module:app, or module:factory().")], json: AsJson = False
-) -> None:
+async def plan(url: str, /, *, app: AppName, json: AsJson = False) -> None:
     """
     Show what this code would migrate, replay and send on a store when it is deployed. Nothing is changed.
 

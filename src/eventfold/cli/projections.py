@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from eventfold.cli.exits import Exit, Refused
-from eventfold.cli.options import DEFAULT_STORE, AsJson, Place, StoreUrl, looking
+from eventfold.cli.options import DEFAULT_STORE, AppName, AsJson, Place, StoreUrl, loaded, looking
 from eventfold.cli.printing import print_json, print_json_array, print_table, visible
-from eventfold.errors import CannotLoad, Fenced, ProcessingError, ProcessorTaken
+from eventfold.errors import Fenced, ProcessingError, ProcessorTaken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from eventfold.bootstrap.projections import Rebuilt
     from eventfold.processing.rebuild import Compared, Progress
 
-__all__ = ["AT_EXAMPLES", "AppName", "at", "loaded", "opened", "projections", "time_of"]
+__all__ = ["AT_EXAMPLES", "at", "opened", "projections", "time_of"]
 
 REBUILD_EXAMPLES = """Examples:
   eventfold projections rebuild stock --app shop:app
@@ -44,7 +43,6 @@ AT_EXAMPLES = """Examples:
   eventfold at stock --position 1200 --app shop:app
   eventfold at stock --time 2026-11-01T12:00:00Z --app shop:app --json"""
 
-AppName: TypeAlias = Annotated[str, Parameter(name="--app", help="module:app, or module:factory().")]
 
 projections: App = App(
     name="projections",
@@ -245,18 +243,6 @@ async def at(
 
 
 # ------------------------------------------------------------------------------- parts
-
-
-def loaded(app: str) -> Eventfold:
-    """The application of that name. Raises Refused."""
-    from eventfold.bootstrap.runner.loading import load
-
-    try:
-        return load(app)
-    except CannotLoad as error:
-        if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        raise Refused(f"--app {error}", Exit.APP_CANNOT_LOAD) from error
 
 
 @asynccontextmanager

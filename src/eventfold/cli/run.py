@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Parameter
 
 from eventfold.cli.exits import Exit, Refused
-from eventfold.cli.options import DEFAULT_STORE, AsJson, StoreUrl
+from eventfold.cli.options import DEFAULT_STORE, AsJson, StoreUrl, loading
 from eventfold.cli.printing import print_json, visible
-from eventfold.errors import CannotLoad, InvalidInput
+from eventfold.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +82,7 @@ def run_app(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     health = None if health_port is None else Health(port=health_port, host=health_host, token=health_token)
-    try:
+    with loading():
         runner = Runner(
             app,
             store,
@@ -97,10 +96,6 @@ def run_app(
             tell=tell,
         )
         return Exit(runner.run())
-    except CannotLoad as error:
-        if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        raise Refused(f"--app {error}", Exit.APP_CANNOT_LOAD) from error
 
 
 def _names(given: Sequence[str]) -> list[str]:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from eventfold.cli.exits import Exit, Refused
-from eventfold.cli.options import AsJson, open_for_reading
+from eventfold.cli.options import AppName, AsJson, loaded, open_for_reading
 from eventfold.cli.printing import print_json_array, visible
-from eventfold.errors import CannotLoad, InvalidInput
+from eventfold.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from eventfold import Eventfold
     from eventfold.schema.lockfile import Lockfile
 
-__all__ = ["loaded", "schema"]
+__all__ = ["schema"]
 
 FILE: Final = Path("eventfold.lock")
 LOCK_EXAMPLES = """Examples:
@@ -29,8 +26,6 @@ CHECK_EXAMPLES = """Examples:
   eventfold schema check --app shop:app --store sqlite:///shop.db --json"""
 DOCS_EXAMPLES = """Examples:
   eventfold schema docs --app shop:app > EVENTS.md"""
-
-AppName: TypeAlias = Annotated[str, Parameter(name="--app", help="module:app, or module:factory().")]
 
 schema: App = App(
     name="schema",
@@ -115,15 +110,3 @@ def _read(file: Path) -> Lockfile:
         return Lockfile.parse(text)
     except InvalidInput as error:
         raise Refused(f"{file}: {error}") from error
-
-
-def loaded(name: str) -> Eventfold:
-    """The application of that name. Raises Refused."""
-    from eventfold.bootstrap.runner.loading import load
-
-    try:
-        return load(name)
-    except CannotLoad as error:
-        if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__, file=sys.stderr)
-        raise Refused(f"--app {error}", Exit.APP_CANNOT_LOAD) from error

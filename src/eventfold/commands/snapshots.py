@@ -74,13 +74,10 @@ class Snapshotter:
         except EventfoldError as error:
             _log.warning("the snapshot of %s cannot be read, its events are: %s", stream, error)
             return None
-        if found is None or (upto is not None and found.version > upto):
+        if found is None or not self._is_ours(aggregate, found) or (upto is not None and found.version > upto):
             return None
-        kind = self._kind(aggregate)
-        if (found.fingerprint, found.format) != (kind.fingerprint, self._codec.format):
-            return None  # other code's
         try:
-            return Loaded(kind.decode(found.data), found.version, UNKNOWN)
+            return Loaded(self._kind(aggregate).decode(found.data), found.version, UNKNOWN)
         except Undecodable as error:
             _log.warning("the snapshot of %s at version %d is ignored: %s", stream, found.version, error)
             return None
@@ -97,11 +94,11 @@ class Snapshotter:
 
         Raises what loading raises.
         """
-        found, kind = await self._store.snapshot(stream), self._kind(aggregate)
-        if found is None or (found.fingerprint, found.format) != (kind.fingerprint, self._codec.format):
+        found = await self._store.snapshot(stream)
+        if found is None or not self._is_ours(aggregate, found):
             return True
         folded = await load(self._source, self._serializer, aggregate, stream, upto=found.version)
-        if folded.version == found.version and kind.encode(folded.state) == found.data:
+        if folded.version == found.version and self._kind(aggregate).encode(folded.state) == found.data:
             return True
         await self._store.drop(*stream)
         if self.forget is not None:
@@ -168,6 +165,10 @@ class Snapshotter:
         kind = self._kind(aggregate)
         data = kind.encode(loaded.state)
         await self._store.save(Snapshot(stream, loaded.version, kind.fingerprint, self._codec.format, data))
+
+    def _is_ours(self, aggregate: Aggregate[Any, Any, Any], found: Snapshot) -> bool:
+        """Or other code's, or of another codec."""
+        return (found.fingerprint, found.format) == (self._kind(aggregate).fingerprint, self._codec.format)
 
     def _kind(self, aggregate: Aggregate[Any, Any, Any]) -> _Kind:
         kind = self._kinds.get(aggregate.name)

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
+import msgspec
+
 from eventfold.commands.recording import Unclear
 from eventfold.domain.deletion import StreamDeleted
-from eventfold.domain.message import NewEvent, Pending, Recorded, StoredEvent, Stream
+from eventfold.domain.message import Pending, Recorded, StoredEvent, Stream
 from eventfold.errors import Conflict, HandlerFailed, InvalidInput, RetryTransaction, StoreError
+from eventfold.ports.administration import as_new
 from eventfold.processing.event_handler import EventHandler, Hearing
 from eventfold.processing.transactional_handler import InsideAppends, TransactionalHandler
 
@@ -134,18 +137,8 @@ async def _no_commands(*_: Any, **__: Any) -> NoReturn:
 
 def _as_pending(recorded: Recorded[Any]) -> Pending[Any]:
     stored: StoredEvent = recorded.stored
-    new = NewEvent(
-        event_id=stored.event_id,
-        type=stored.type,
-        data=stored.data or b"",
-        schema_version=stored.schema_version,
-        format=stored.format,
-        tags=stored.tags or (),
-        correlation_id=stored.correlation_id,
-        causation_id=stored.causation_id,
-        occurred_at=stored.recorded_at if stored.occurred_at is None else stored.occurred_at,
-        metadata=stored.metadata,
-    )
+    occurred_at = stored.recorded_at if stored.occurred_at is None else stored.occurred_at
+    new = msgspec.structs.replace(as_new(stored), occurred_at=occurred_at)
     return Pending(recorded.event, new, stored.stream, stored.version)
 
 

@@ -96,8 +96,7 @@ def _hash(shape: Shape) -> str:
 def _of_today(catalogue: Events) -> Iterator[tuple[str, int, Shape]]:
     for kind in catalogue:
         if kind.name != STREAM_DELETED:
-            shape = shape_of(kind.cls if kind.schema is None else kind.schema.stored)
-            yield kind.name, kind.version, shape
+            yield kind.name, kind.version, shape_of(kind.stored)
 
 
 def lock(catalogue: Events, serializer: Serializer, before: Lockfile | None = None) -> Lockfile:

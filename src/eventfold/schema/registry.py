@@ -34,6 +34,11 @@ class EventType(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
     upcast: Steps | None = None
     schema: Schema[E, Any] | None = None
 
+    @property
+    def stored(self) -> type[Any]:
+        """The class whose shape is stored: its own, if no schema stands between."""
+        return self.cls if self.schema is None else self.schema.stored
+
 
 class KnownEvents:
     """In a query: every event that the application knows. `Query.of(KnownEvents)` leaves the others out."""

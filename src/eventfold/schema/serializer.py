@@ -121,13 +121,13 @@ class Serializer:
     def _add(self, kind: EventType[Any], codec: Codec) -> None:
         """What is stored in today's shape is decoded by the codec alone: who is not upcast pays nothing for it."""
         schema = kind.schema
-        encode = codec.encoder(_stored_as(kind))
+        encode = codec.encoder(kind.stored)
         self._encoders[kind.cls] = kind, encode if schema is None else _storing(kind, schema, encode)
         if not callable(kind.upcast):
             self._read_today(kind, codec)
 
     def _read_today(self, kind: EventType[Any], codec: Codec) -> None:
-        schema, stored = kind.schema, _stored_as(kind)
+        schema, stored = kind.schema, kind.stored
         decode = codec.decoder(stored)
         quick = codec.quick_decoder(stored) if isinstance(codec, QuickCodec) else decode
         if schema is not None:
@@ -174,7 +174,7 @@ class Serializer:
         build = self._builders.get((cls, id(codec)))
         if build is None:
             kind = self._catalogue.of_class(cls)
-            schema, build = kind.schema, codec.builder(_stored_as(kind))
+            schema, build = kind.schema, codec.builder(kind.stored)
             self._builders[cls, id(codec)] = build = build if schema is None else _restoring(schema, build)
         try:
             return build(data)
@@ -395,10 +395,6 @@ class _Parts(tuple[tuple[type[Any], Any], ...]):
     """What one stored event is read as, where that is not one event of its own class."""
 
     __slots__ = ()
-
-
-def _stored_as(kind: EventType[Any]) -> type[Any]:
-    return kind.cls if kind.schema is None else kind.schema.stored
 
 
 def _inflating(decode: Callable[[bytes | str], Any]) -> Callable[[Any], Any]:
