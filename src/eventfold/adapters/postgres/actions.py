@@ -13,6 +13,7 @@ from eventfold.adapters.postgres.transient import again_if_transient
 from eventfold.ports.actions import Action, Intent, Status, checked_intents
 from eventfold.ports.clock import Clock, micros_of
 from eventfold.ports.failpoint import failpoint
+from eventfold.ports.limits import rows_of
 
 __all__ = ["PostgresActions"]
 
@@ -51,7 +52,6 @@ SELECT {_COLUMNS} FROM {{actions}} AS a
 WHERE a.reactor = $1 AND ($2::uuid IS NULL OR a.event_id = $2) AND ($3::text IS NULL OR a.status = $3)
 ORDER BY a.at DESC, a.event_id DESC, a.key DESC LIMIT $4
 """  # noqa: S608  # our own words
-_MOST: Final = 2**62
 _ID_BYTES: Final = 16
 
 
@@ -120,7 +120,7 @@ class PostgresActions:
             return []
         id = None if event_id is None else UUID(bytes=event_id)
         async with session(self._connections) as connection:
-            rows = await connection.fetch(self._listed, reactor, id, status, max(0, min(limit, _MOST)))
+            rows = await connection.fetch(self._listed, reactor, id, status, rows_of(limit))
         return [Action(*row) for row in rows]
 
 

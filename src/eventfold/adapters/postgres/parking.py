@@ -11,6 +11,7 @@ from eventfold.adapters.postgres.names import Names
 from eventfold.adapters.postgres.session import session, unit
 from eventfold.domain.message import Stream
 from eventfold.ports.administration import checked_act
+from eventfold.ports.limits import rows_of
 from eventfold.ports.parking import Parked, Wish, refuse_unless_open, stands_behind
 
 __all__ = ["PostgresParkingLot"]
@@ -85,7 +86,7 @@ class PostgresParkingLot:
     async def parked(
         self, processor: str | None = None, *, resolved: bool = False, after: int = 0, limit: int = 1_000
     ) -> Sequence[Parked]:
-        return await self._found(LISTED, processor, max(-1, min(after, _LARGEST)), resolved, _rows(limit))
+        return await self._found(LISTED, processor, max(-1, min(after, _LARGEST)), resolved, rows_of(limit))
 
     async def open_streams(self, processor: str, partition: int) -> frozenset[Stream]:
         async with session(self._connections) as connection:
@@ -93,7 +94,7 @@ class PostgresParkingLot:
         return frozenset(Stream(*row) for row in rows)
 
     async def wished(self, processor: str, partition: int, *, limit: int = 500) -> Sequence[Parked]:
-        return await self._found(WISHED, processor, partition, _rows(limit))
+        return await self._found(WISHED, processor, partition, rows_of(limit))
 
     async def _found(self, statement: str, *values: Any) -> Sequence[Parked]:
         async with session(self._connections) as connection:
@@ -138,10 +139,6 @@ class PostgresParkingLot:
     async def failed_again(self, processor: str, position: int, error: str) -> None:
         async with session(self._connections) as connection:
             await connection.execute(self._fill(FAILED_AGAIN), processor, position, printable(error))
-
-
-def _rows(limit: int) -> int:
-    return max(0, min(limit, _LARGEST))
 
 
 def _parked(row: tuple[Any, ...]) -> Parked:

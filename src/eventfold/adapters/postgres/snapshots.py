@@ -10,6 +10,7 @@ from eventfold.adapters.postgres.names import Names
 from eventfold.adapters.postgres.session import session
 from eventfold.adapters.postgres.transient import again_if_transient
 from eventfold.domain.message import Stream
+from eventfold.ports.limits import rows_of
 from eventfold.ports.snapshot_store import Snapshot
 
 __all__ = ["DROP_SNAPSHOT", "PostgresSnapshots"]
@@ -43,7 +44,6 @@ WITH gone AS (
 SELECT count(*) FROM gone
 """
 DROP_SNAPSHOT: Final = "DELETE FROM {snapshots} WHERE category = $1 AND id = $2"
-_MOST: Final = 2**62
 
 
 class PostgresSnapshots:
@@ -70,7 +70,7 @@ class PostgresSnapshots:
 
     async def snapshots(self, category: str | None = None, *, limit: int = 1_000) -> Sequence[Snapshot]:
         async with session(self._connections) as connection:
-            rows = await connection.fetch(self._listed, category, max(0, min(limit, _MOST)))
+            rows = await connection.fetch(self._listed, category, rows_of(limit))
         return [_snapshot(row) for row in rows]
 
     async def drop(self, category: str | None = None, id: str | None = None) -> int:

@@ -9,6 +9,7 @@ from eventfold.adapters.postgres.connection import Connection, Connections
 from eventfold.adapters.postgres.names import Names
 from eventfold.adapters.postgres.session import session
 from eventfold.adapters.postgres.transient import again_if_transient
+from eventfold.ports.limits import rows_of
 from eventfold.ports.timers import Gone, Timer
 
 __all__ = ["PostgresTimers"]
@@ -40,7 +41,6 @@ SELECT {_COLUMNS} FROM {{timers}} AS t
 WHERE ($1::text IS NULL OR t.manager = $1) AND ($2::text IS NULL OR t.instance = $2)
 ORDER BY t.due_at, t.manager, t.instance, t.key LIMIT $3
 """  # noqa: S608 - our own words
-_MOST: Final = 2**62
 
 
 class PostgresTimers:
@@ -64,14 +64,14 @@ class PostgresTimers:
 
     async def due(self, manager: str, *, limit: int) -> Sequence[Timer]:
         async with session(self._connections) as connection:
-            rows = await connection.fetch(self._due, manager, _within(limit))
+            rows = await connection.fetch(self._due, manager, rows_of(limit))
         return [Timer(*row) for row in rows]
 
     async def timers(
         self, manager: str | None = None, *, instance: str | None = None, limit: int = 1_000
     ) -> Sequence[Timer]:
         async with session(self._connections) as connection:
-            rows = await connection.fetch(self._listed, manager, instance, _within(limit))
+            rows = await connection.fetch(self._listed, manager, instance, rows_of(limit))
         return [Timer(*row) for row in rows]
 
 
@@ -101,7 +101,3 @@ def _struck_out(gone: Sequence[Gone]) -> tuple[list[Any], ...]:
         [each.key for each in gone],
         [each.upto for each in gone],
     )
-
-
-def _within(limit: int) -> int:
-    return max(0, min(limit, _MOST))

@@ -9,6 +9,7 @@ from eventfold.adapters.sqlite.bookkeeping import Bookkeeping
 from eventfold.adapters.sqlite.connection import Connection, in_transaction
 from eventfold.ports.actions import Action, Intent, Status, checked_intents
 from eventfold.ports.failpoint import failpoint
+from eventfold.ports.limits import rows_of
 
 __all__ = ["SqliteActions"]
 
@@ -32,7 +33,6 @@ SELECT {_COLUMNS} FROM {{actions}}
 WHERE reactor = ?1 AND (?2 IS NULL OR event_id = ?2) AND (?3 IS NULL OR status = ?3)
 ORDER BY at DESC, event_id DESC, key DESC LIMIT ?4
 """  # noqa: S608 - our own words
-_MOST: Final = 2**62
 
 
 class SqliteActions(Bookkeeping):
@@ -82,7 +82,7 @@ class SqliteActions(Bookkeeping):
     async def actions(
         self, reactor: str, *, event_id: bytes | None = None, status: Status | None = None, limit: int = 1_000
     ) -> Sequence[Action]:
-        sql, values = self._fill(LISTED), (reactor, event_id, status, max(0, min(limit, _MOST)))
+        sql, values = self._fill(LISTED), (reactor, event_id, status, rows_of(limit))
         return [Action(*row) for row in await self._read(lambda connection: connection.execute(sql, values).fetchall())]
 
 

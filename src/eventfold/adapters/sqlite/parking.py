@@ -10,6 +10,7 @@ from eventfold.adapters.sqlite.connection import Connection
 from eventfold.domain.message import Stream
 from eventfold.ports.administration import checked_act
 from eventfold.ports.checkpoint_store import Move
+from eventfold.ports.limits import rows_of
 from eventfold.ports.parking import Parked, Settled, Wish, refuse_unless_open, stands_behind
 
 __all__ = ["SqliteParkingLot"]
@@ -93,7 +94,7 @@ class SqliteParkingLot(Bookkeeping):
     async def parked(
         self, processor: str | None = None, *, resolved: bool = False, after: int = 0, limit: int = 1_000
     ) -> Sequence[Parked]:
-        return await self._found(LISTED, processor, max(-1, min(after, _LAST)), resolved, _rows(limit))
+        return await self._found(LISTED, processor, max(-1, min(after, _LAST)), resolved, rows_of(limit))
 
     async def open_streams(self, processor: str, partition: int) -> frozenset[Stream]:
         sql, values = self._fill(OPEN_STREAMS), (processor, partition)
@@ -101,7 +102,7 @@ class SqliteParkingLot(Bookkeeping):
         return frozenset(Stream(*row) for row in rows)
 
     async def wished(self, processor: str, partition: int, *, limit: int = 500) -> Sequence[Parked]:
-        return await self._found(WISHED, processor, partition, _rows(limit))
+        return await self._found(WISHED, processor, partition, rows_of(limit))
 
     async def _found(self, statement: str, *values: object) -> Sequence[Parked]:
         sql = self._fill(statement)
@@ -185,10 +186,6 @@ class SqliteParkingLot(Bookkeeping):
 
     def forget_within(self, connection: Connection, processor: str) -> None:
         connection.execute(self._fill(FORGET), (processor,))
-
-
-def _rows(limit: int) -> int:
-    return max(0, min(limit, _LAST))
 
 
 def _parked(row: tuple[Any, ...]) -> Parked:

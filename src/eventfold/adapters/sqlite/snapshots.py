@@ -8,6 +8,7 @@ from typing import Any, Final
 from eventfold.adapters.sqlite.bookkeeping import Bookkeeping
 from eventfold.adapters.sqlite.connection import Connection
 from eventfold.domain.message import Stream
+from eventfold.ports.limits import rows_of
 from eventfold.ports.snapshot_store import Snapshot
 
 __all__ = ["DROP_SNAPSHOT", "SqliteSnapshots"]
@@ -27,7 +28,6 @@ WHERE ?1 IS NULL OR category = ?1 ORDER BY category, id LIMIT ?2
 """
 DROP: Final = "DELETE FROM {snapshots} WHERE (?1 IS NULL OR category = ?1) AND (?2 IS NULL OR id = ?2)"
 DROP_SNAPSHOT: Final = "DELETE FROM {snapshots} WHERE category = ? AND id = ?"
-_MOST: Final = 2**62
 
 
 class SqliteSnapshots(Bookkeeping):
@@ -68,7 +68,7 @@ class SqliteSnapshots(Bookkeeping):
         return connection.execute(self._fill(HAS_EVENT), (*stream, version)).fetchone() is not None
 
     async def snapshots(self, category: str | None = None, *, limit: int = 1_000) -> Sequence[Snapshot]:
-        sql, values = self._fill(LISTED), (category, max(0, min(limit, _MOST)))
+        sql, values = self._fill(LISTED), (category, rows_of(limit))
         rows = await self._read(lambda connection: connection.execute(sql, values).fetchall())
         return [_snapshot(row) for row in rows]
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from eventfold.adapters.sqlite.bookkeeping import Bookkeeping
 from eventfold.adapters.sqlite.connection import Connection
+from eventfold.ports.limits import rows_of
 from eventfold.ports.timers import Gone, Timer
 
 __all__ = ["SqliteTimers"]
@@ -26,7 +27,6 @@ LISTED: Final = f"""
 SELECT {_COLUMNS} FROM {{timers}} WHERE (?1 IS NULL OR manager = ?1) AND (?2 IS NULL OR instance = ?2)
 ORDER BY due_at, manager, instance, key LIMIT ?3
 """  # noqa: S608 - our own words
-_MOST: Final = 2**62
 
 
 class SqliteTimers(Bookkeeping):
@@ -43,14 +43,14 @@ class SqliteTimers(Bookkeeping):
             await self._transact(write, rows=len(planned) + len(gone))
 
     async def due(self, manager: str, *, limit: int) -> Sequence[Timer]:
-        values = (manager, self._micros(), _within(limit))
+        values = (manager, self._micros(), rows_of(limit))
         sql = self._fill(DUE)
         return [Timer(*row) for row in await self._read(lambda connection: connection.execute(sql, values).fetchall())]
 
     async def timers(
         self, manager: str | None = None, *, instance: str | None = None, limit: int = 1_000
     ) -> Sequence[Timer]:
-        sql, values = self._fill(LISTED), (manager, instance, _within(limit))
+        sql, values = self._fill(LISTED), (manager, instance, rows_of(limit))
         return [Timer(*row) for row in await self._read(lambda connection: connection.execute(sql, values).fetchall())]
 
 
@@ -64,7 +64,3 @@ def _row(timer: Timer) -> tuple[str, str, str, int, str, bytes, int]:
         timer.data,
         timer.schedule_position,
     )
-
-
-def _within(limit: int) -> int:
-    return max(0, min(limit, _MOST))
