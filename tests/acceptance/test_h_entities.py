@@ -1,9 +1,8 @@
 """Entities: one loop for many tasks, how many commands may wait for it, and what ends it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +25,7 @@ from eventfold.bootstrap import application as bootstrap
 from eventfold.domain.message import Stream
 from eventfold.errors import ConcurrencyConflict, EntityEnded, InvalidInput, MailboxFull, StoreUnavailable
 from eventfold.ports.event_store import Append
+from tests.acceptance.counters import Changed, Decrease, Increase, Underflow, changed, count
 from tests.acceptance.world import (
     Added,
     AddUnless,
@@ -62,39 +62,6 @@ class Gate:
 
 
 # --------------------------------------------------------------------------------- H1
-
-
-@dataclass(frozen=True)
-class Increase:
-    by: int
-
-
-@dataclass(frozen=True)
-class Decrease:
-    by: int
-
-
-@dataclass(frozen=True)
-class Changed:
-    by: int
-
-
-class Underflow(Exception):
-    pass
-
-
-def count(command: Increase | Decrease, value: int) -> Sequence[Changed]:
-    match command:
-        case Increase(by):
-            return [Changed(by)]
-        case Decrease(by) if by > value:
-            raise Underflow
-        case Decrease(by):
-            return [Changed(-by)]
-
-
-def changed(value: int, event: Changed) -> int:
-    return value + event.by
 
 
 counters = Aggregate("counter", initial=0, decide=count, evolve=changed)

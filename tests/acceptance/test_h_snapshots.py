@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import apsw
@@ -13,50 +12,12 @@ from eventfold.bootstrap.stores import Stores
 from eventfold.errors import InvalidInput, StoreUnavailable
 from eventfold.ports.event_store import Fact
 from eventfold.ports.snapshot_store import Snapshot
+from tests.acceptance.counters import Changed, Decrease, Increase, Underflow, changed, count
 from tests.acceptance.world import File, Place
 
 
-@dataclass(frozen=True)
-class Increased:
-    by: int
-
-
-@dataclass(frozen=True)
-class Decreased:
-    by: int
-
-
-@dataclass(frozen=True)
-class Increase:
-    by: int
-    times: int = 1
-
-
-@dataclass(frozen=True)
-class Decrease:
-    by: int
-
-
-class Underflow(Exception):
-    """A rejection of the domain."""
-
-
-def decide(command: Increase | Decrease, value: int) -> list[Increased | Decreased]:
-    match command:
-        case Increase(by, times):
-            return [Increased(by)] * times
-        case Decrease(by) if by > value:
-            raise Underflow(f"{value} - {by}")
-        case Decrease(by):
-            return [Decreased(by)]
-
-
-def evolve(value: int, event: Increased | Decreased) -> int:
-    return value + event.by if isinstance(event, Increased) else value - event.by
-
-
-def counter(snapshots: Snapshots | None) -> Aggregate[Increase | Decrease, int, Increased | Decreased]:
-    return Aggregate("counter", initial=0, decide=decide, evolve=evolve, snapshots=snapshots)
+def counter(snapshots: Snapshots | None) -> Aggregate[Increase | Decrease, int, Changed]:
+    return Aggregate("counter", initial=0, decide=count, evolve=changed, snapshots=snapshots)
 
 
 def cold(of: Aggregate[Any, Any, Any], **options: Any) -> Eventfold:
